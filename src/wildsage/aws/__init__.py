@@ -1,0 +1,1 @@
+"""The AWS wire: one visible list of steps from bytes to a handler and back."""

@@ -1,0 +1,1 @@
+"""What brings unmodified AWS clients to this server."""

@@ -1,0 +1,1 @@
+"""Codecs: bytes to arrays and back. The core needs numpy only."""

@@ -1,0 +1,1 @@
+"""The life of one model container: start, ping, call."""

@@ -1,0 +1,1 @@
+"""From an image URI to what is run for it."""

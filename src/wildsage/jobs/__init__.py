@@ -1,0 +1,1 @@
+"""The machinery of jobs: claim what is due, launch its supervisor, read its journal, settle."""

@@ -1,0 +1,259 @@
+"""One SQLite database: a single writer thread that groups commits, and readers of their own.
+
+Guarantees
+----------
+- `Database.write` returns after the data is on disk (``synchronous=FULL`` unless told otherwise), or
+  raises and has changed nothing. Works that arrive together share one fsync.
+- Works run one at a time, in the order of their arrival, each in a savepoint of its own: one that
+  raises is rolled back alone.
+- A reader sees every write that was acknowledged before it asked.
+- Topics notified by a work reach their listeners only after the commit.
+
+The SQL that callers pass is the portable subset (no SQLite-only functions), so that another
+database can stand behind the same contract.
+"""
+
+import asyncio
+import contextlib
+import queue
+import re
+import sqlite3
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+_LARGEST_GROUP = 256
+
+
+class DatabaseClosedError(Exception):
+    """The database was closed; nothing was written."""
+
+
+class Transaction:
+    """What a unit of work may do. Lives only while the work runs."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self.topics: list[str] = []
+
+    def execute(self, sql: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> sqlite3.Cursor:
+        """Run one statement. Rows come as `sqlite3.Row`."""
+        return self._connection.execute(sql, parameters)
+
+    def executemany(self, sql: str, rows: Iterable[Sequence[Any]]) -> sqlite3.Cursor:
+        """Run one statement for each row."""
+        return self._connection.executemany(sql, rows)
+
+    def notify(self, topic: str) -> None:
+        """Wake the listeners of `topic` once this work is durable."""
+        self.topics.append(topic)
+
+
+@dataclass(slots=True)
+class _Task:
+    work: Callable[[Transaction], Any]
+    future: Future[Any]
+
+
+class Database:
+    """A SQLite file, its migrations and its writer.
+
+    Parameters
+    ----------
+    path
+        The database file; made if absent.
+    migrations
+        Name of the folder below ``wildsage.store.migrations`` whose numbered ``.sql`` files make the schema.
+    durable
+        True: every acknowledged write survives a power cut. False (telemetry): it survives the death of the
+        process, and a power cut may take the last moments.
+    """
+
+    def __init__(self, path: Path, migrations: str, *, durable: bool = True) -> None:
+        self.path = path
+        self._durable = durable
+        self._readers = threading.local()
+        self._reader_connections: list[sqlite3.Connection] = []
+        self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
+        self._listeners: dict[str, list[Callable[[], None]]] = defaultdict(list)
+        self._closed = False
+        self._close_lock = threading.Lock()
+        connection = self._connect()
+        migrate(connection, migrations)
+        self._writer = threading.Thread(
+            target=self._write_loop, args=(connection,), name=f"writer-{path.stem}", daemon=True
+        )
+        self._writer.start()
+
+    # Reading
+
+    def read(self, sql: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> list[sqlite3.Row]:
+        """Return all rows of one SELECT, on this thread's own connection."""
+        return self._reader().execute(sql, parameters).fetchall()
+
+    def read_one(self, sql: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> sqlite3.Row | None:
+        """Return the first row of one SELECT, or None."""
+        row: sqlite3.Row | None = self._reader().execute(sql, parameters).fetchone()
+        return row
+
+    def _reader(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = getattr(self._readers, "connection", None)
+        if connection is None:
+            connection = self._connect()
+            connection.execute("PRAGMA query_only = ON")
+            self._readers.connection = connection
+            self._reader_connections.append(connection)
+        return connection
+
+    # Writing
+
+    async def write(self, work: Callable[[Transaction], T]) -> T:
+        """Run `work` in the writer thread and return its result once it is durable.
+
+        `work` gets a `Transaction`, must not block on anything else, and may be called once only. What it
+        raises is raised here, after its changes were rolled back.
+        """
+        return await asyncio.wrap_future(self._submit(work))
+
+    def write_blocking(self, work: Callable[[Transaction], T]) -> T:
+        """Like `write`, for threads without an event loop."""
+        return self._submit(work).result()
+
+    def listen(self, topic: str, wake: Callable[[], None]) -> None:
+        """Call `wake` (in the writer thread: hand over, do no work) after each commit that notified `topic`."""
+        self._listeners[topic].append(wake)
+
+    def close(self) -> None:
+        """Finish the queued works, then close every connection."""
+        with self._close_lock:
+            if self._closed:
+                return
+            self._closed = True
+            self._tasks.put(None)
+        self._writer.join()
+        for connection in self._reader_connections:
+            connection.close()
+
+    def _submit(self, work: Callable[[Transaction], T]) -> "Future[T]":
+        future: Future[T] = Future()
+        with self._close_lock:
+            if self._closed:
+                raise DatabaseClosedError(f"{self.path.name} is closed")
+            self._tasks.put(_Task(work, future))
+        return future
+
+    def _write_loop(self, connection: sqlite3.Connection) -> None:
+        finished = False
+        while not finished:
+            group, finished = self._next_group()
+            if group:
+                self._commit_group(connection, group)
+        connection.close()
+
+    def _next_group(self) -> tuple[list[_Task], bool]:
+        """Wait for a task, then take all that have queued up behind it."""
+        first = self._tasks.get()
+        if first is None:
+            return [], True
+        group = [first]
+        with contextlib.suppress(queue.Empty):
+            while len(group) < _LARGEST_GROUP:
+                task = self._tasks.get_nowait()
+                if task is None:
+                    return group, True
+                group.append(task)
+        return group, False
+
+    def _commit_group(self, connection: sqlite3.Connection, group: list[_Task]) -> None:
+        done: list[tuple[_Task, Any]] = []
+        topics: set[str] = set()
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            for task in group:
+                if task.future.set_running_or_notify_cancel():
+                    transaction = Transaction(connection)
+                    if _run_in_savepoint(connection, transaction, task, done):
+                        topics.update(transaction.topics)
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            # Disk full or I/O error: nothing of the group was acknowledged, so all of it is undone.
+            _undo(connection)
+            for task in group:
+                if not task.future.done():
+                    task.future.set_exception(error)
+            return
+        for task, result in done:
+            task.future.set_result(result)
+        for topic in topics:
+            for wake in self._listeners[topic]:
+                wake()
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+        connection.row_factory = sqlite3.Row
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(f"PRAGMA synchronous = {'FULL' if self._durable else 'NORMAL'}")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA busy_timeout = 10000")
+        return connection
+
+
+def _run_in_savepoint(
+    connection: sqlite3.Connection, transaction: Transaction, task: _Task, done: list[tuple[_Task, Any]]
+) -> bool:
+    """Run one task; True if its changes stand. What it raises goes to its caller at once."""
+    connection.execute("SAVEPOINT work")
+    try:
+        result = task.work(transaction)
+    except Exception as error:  # noqa: BLE001 - whatever a work raises belongs to its caller
+        connection.execute("ROLLBACK TO work")
+        connection.execute("RELEASE work")
+        task.future.set_exception(error)
+        return False
+    connection.execute("RELEASE work")
+    done.append((task, result))
+    return True
+
+
+def _undo(connection: sqlite3.Connection) -> None:
+    if connection.in_transaction:
+        with contextlib.suppress(sqlite3.Error):
+            connection.execute("ROLLBACK")
+
+
+def migrate(connection: sqlite3.Connection, folder: str) -> None:
+    """Bring a database to the newest schema: each numbered file once, each in its own transaction.
+
+    An interrupted migration leaves the version before it, and is run again at the next start.
+
+    Raises
+    ------
+    RuntimeError
+        If the database was written by a newer Wildsage.
+    """
+    connection.execute("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL)")
+    row = connection.execute("SELECT MAX(version) FROM schema_version").fetchone()
+    current: int = row[0] or 0
+    scripts = sorted(
+        (int(found[1]), entry)
+        for entry in (files("wildsage.store.migrations") / folder).iterdir()
+        if (found := re.fullmatch(r"(\d{4})_\w+\.sql", entry.name))
+    )
+    newest = scripts[-1][0] if scripts else 0
+    if current > newest:
+        raise RuntimeError(
+            f"the state was written by a newer Wildsage (schema {current}, this one knows {newest}): upgrade it"
+        )
+    for number, script in scripts:
+        if number > current:
+            sql = script.read_text()
+            connection.executescript(
+                f"BEGIN IMMEDIATE;\n{sql}\nINSERT INTO schema_version (version) VALUES ({number});\nCOMMIT;"
+            )

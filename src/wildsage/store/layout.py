@@ -1,0 +1,79 @@
+"""Where things lie in the data directory. The only place that joins these paths."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The folders and files below one data directory.
+
+    Attributes
+    ----------
+    root
+        The data directory. Everything durable is below it; caches are elsewhere.
+    """
+
+    root: Path
+
+    @property
+    def lock(self) -> Path:
+        """Held by the one server that owns this directory."""
+        return self.root / "server.lock"
+
+    @property
+    def server(self) -> Path:
+        """What the running server says of itself: address, process, account (JSON)."""
+        return self.root / "server.json"
+
+    @property
+    def server_log(self) -> Path:
+        """The log of a server that runs in the background."""
+        return self.root / "server.log"
+
+    @property
+    def state_database(self) -> Path:
+        """Metadata."""
+        return self.root / "state.db"
+
+    @property
+    def telemetry_database(self) -> Path:
+        """Log streams, log index and metrics."""
+        return self.root / "telemetry.db"
+
+    @property
+    def credentials(self) -> Path:
+        """Access keys made at the first start, readable by the owner alone (JSON)."""
+        return self.root / "credentials.json"
+
+    @property
+    def authority(self) -> Path:
+        """The certificate authority of this installation."""
+        return self.root / "authority"
+
+    @property
+    def objects(self) -> Path:
+        """Content of stored objects."""
+        return self.root / "objects"
+
+    @property
+    def logs(self) -> Path:
+        """Segments of log streams."""
+        return self.root / "logs"
+
+    @property
+    def runs(self) -> Path:
+        """One folder for each launch of a job or of an endpoint's worker."""
+        return self.root / "runs"
+
+    @property
+    def images(self) -> Path:
+        """Images the user registered."""
+        return self.root / "images"
+
+    def make(self) -> None:
+        """Make the folders that are absent, readable by the owner alone."""
+        for folder in (
+            self.root, self.authority, self.objects, self.logs, self.runs, self.images,
+        ):  # fmt: skip
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,0 +1,223 @@
+"""Named resources of all services: create, read, change, list in pages, move from state to state."""
+
+import json
+import sqlite3
+from dataclasses import dataclass
+from typing import Any
+
+from wildsage.core.states import check_transition
+from wildsage.store.database import Database, Transaction
+
+Body = dict[str, Any]
+
+
+class AlreadyExistsError(Exception):
+    """The name is taken. Carries the resource that has it."""
+
+    def __init__(self, existing: "Resource") -> None:
+        super().__init__(existing.arn)
+        self.existing = existing
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """Which resource: the first two parts keep accounts and regions apart."""
+
+    account: str
+    region: str
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One stored resource. `body` holds the members of Describe under their wire names."""
+
+    id: int
+    key: Key
+    arn: str
+    status: str
+    created_at: float
+    modified_at: float
+    body: Body
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What a List operation asks for. All filters are optional and must all hold."""
+
+    account: str
+    region: str
+    kind: str
+    name_contains: str | None = None
+    statuses: tuple[str, ...] = ()
+    created_after: float | None = None
+    created_before: float | None = None
+    modified_after: float | None = None
+    modified_before: float | None = None
+    sort_by: str = "created_at"  # created_at, modified_at, name or status
+    descending: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a page begins: behind the row with this sort value and id."""
+
+    value: str | float
+    id: int
+
+
+_COLUMNS = "id, account, region, kind, name, arn, status, created_at, modified_at, body"
+_SORTABLE = frozenset({"created_at", "modified_at", "name", "status"})
+
+
+def _resource(row: sqlite3.Row) -> Resource:
+    key = Key(row["account"], row["region"], row["kind"], row["name"])
+    return Resource(
+        id=row["id"],
+        key=key,
+        arn=row["arn"],
+        status=row["status"],
+        created_at=row["created_at"],
+        modified_at=row["modified_at"],
+        body=json.loads(row["body"]),
+    )
+
+
+def _key_parameters(key: Key) -> tuple[str, str, str, str]:
+    return (key.account, key.region, key.kind, key.name)
+
+
+class Resources:
+    """Access to the resource table. Reads are immediate; changes happen inside a `Transaction`."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    def get(self, key: Key) -> Resource | None:
+        """Return the resource, or None."""
+        row = self.database.read_one(
+            f"SELECT {_COLUMNS} FROM resource WHERE account = ? AND region = ? AND kind = ? AND name = ?",  # noqa: S608 - constant columns
+            _key_parameters(key),
+        )
+        return None if row is None else _resource(row)
+
+    def get_by_arn(self, arn: str) -> Resource | None:
+        """Return the resource with this ARN, or None."""
+        row = self.database.read_one(f"SELECT {_COLUMNS} FROM resource WHERE arn = ?", (arn,))  # noqa: S608
+        return None if row is None else _resource(row)
+
+    def page(self, query: Query, after: Position | None, limit: int) -> list[Resource]:
+        """Return up to `limit` resources in the order of the query, behind the position `after`."""
+        where, parameters = _conditions(query)
+        order = "DESC" if query.descending else "ASC"
+        column = query.sort_by
+        if column not in _SORTABLE:
+            raise ValueError(f"cannot sort by {column}")
+        if after is not None:
+            comparison = "<" if query.descending else ">"
+            where += f" AND ({column}, id) {comparison} (?, ?)"
+            parameters += [after.value, after.id]
+        rows = self.database.read(
+            f"SELECT {_COLUMNS} FROM resource WHERE {where} ORDER BY {column} {order}, id {order} LIMIT ?",  # noqa: S608
+            [*parameters, limit],
+        )
+        return [_resource(row) for row in rows]
+
+    @staticmethod
+    def fetch(transaction: Transaction, key: Key) -> Resource | None:
+        """Return the resource as this transaction sees it, or None."""
+        row = transaction.execute(
+            f"SELECT {_COLUMNS} FROM resource WHERE account = ? AND region = ? AND kind = ? AND name = ?",  # noqa: S608
+            _key_parameters(key),
+        ).fetchone()
+        return None if row is None else _resource(row)
+
+    @classmethod
+    def insert(
+        cls, transaction: Transaction, key: Key, *, arn: str, status: str, at: float, body: Body
+    ) -> None:
+        """Store a new resource.
+
+        Raises
+        ------
+        AlreadyExistsError
+            If the name is taken.
+        """
+        existing = cls.fetch(transaction, key)
+        if existing is not None:
+            raise AlreadyExistsError(existing)
+        transaction.execute(
+            "INSERT INTO resource (account, region, kind, name, arn, status, created_at, modified_at, body)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (*_key_parameters(key), arn, status, at, at, _dump(body)),
+        )
+
+    @staticmethod
+    def update(transaction: Transaction, key: Key, *, at: float, body: Body) -> None:
+        """Replace the body. The status stays what it is."""
+        transaction.execute(
+            "UPDATE resource SET body = ?, modified_at = ?"
+            " WHERE account = ? AND region = ? AND kind = ? AND name = ?",
+            (_dump(body), at, *_key_parameters(key)),
+        )
+
+    @classmethod
+    def transition(
+        cls, transaction: Transaction, key: Key, *, to: str, at: float, body: Body | None = None
+    ) -> Resource:
+        """Move the resource to the status `to`, and replace its body where one is given.
+
+        Raises
+        ------
+        wildsage.core.states.IllegalTransitionError
+            If the state table of the kind has no such step.
+        KeyError
+            If the resource is gone.
+        """
+        current = cls.fetch(transaction, key)
+        if current is None:
+            raise KeyError(key)
+        check_transition(key.kind, current.status, to)
+        new_body = current.body if body is None else body
+        transaction.execute(
+            "UPDATE resource SET status = ?, body = ?, modified_at = ?"
+            " WHERE account = ? AND region = ? AND kind = ? AND name = ?",
+            (to, _dump(new_body), at, *_key_parameters(key)),
+        )
+        return Resource(current.id, key, current.arn, to, current.created_at, at, new_body)
+
+    @staticmethod
+    def delete(transaction: Transaction, key: Key) -> None:
+        """Remove the resource."""
+        transaction.execute(
+            "DELETE FROM resource WHERE account = ? AND region = ? AND kind = ? AND name = ?",
+            _key_parameters(key),
+        )
+
+
+def _dump(body: Body) -> str:
+    return json.dumps(body, separators=(",", ":"), ensure_ascii=False)
+
+
+def _conditions(query: Query) -> tuple[str, list[Any]]:
+    where = ["account = ?", "region = ?", "kind = ?"]
+    parameters: list[Any] = [query.account, query.region, query.kind]
+    if query.name_contains is not None:
+        # AWS compares case-insensitively; LIKE does so for ASCII, which is all that names may hold.
+        where.append("name LIKE ? ESCAPE '\\'")
+        escaped = query.name_contains.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
+        parameters.append(f"%{escaped}%")
+    if query.statuses:
+        where.append(f"status IN ({', '.join('?' * len(query.statuses))})")
+        parameters += query.statuses
+    for column, operator, bound in (
+        ("created_at", ">", query.created_after),
+        ("created_at", "<", query.created_before),
+        ("modified_at", ">", query.modified_after),
+        ("modified_at", "<", query.modified_before),
+    ):
+        if bound is not None:
+            where.append(f"{column} {operator} ?")
+            parameters.append(bound)
+    return " AND ".join(where), parameters

@@ -1,0 +1,273 @@
+"""What passes between the server and a supervisor: one job file in, a journal and an exit record out.
+
+A *run* is one launch of one container: a host of a training job, or a worker of an endpoint. Its folder:
+
+| file | writer | content |
+|---|---|---|
+| ``job.json`` | server, before the launch | `JobFile` |
+| ``token`` | server, mode 0600 | the secret that the credentials URL asks for |
+| ``stop`` | server, by rename | `StopRequest`: end the container |
+| ``lock`` | supervisor | held (flock) for as long as the supervisor lives |
+| ``journal.jsonl`` | supervisor, fsynced | `Event` per line |
+| ``exit.json`` | supervisor, by rename, last | `ExitRecord` |
+| ``ml/`` | supervisor and container | the container's ``/opt/ml`` |
+| ``run/`` | container | sockets; mounted at ``/run/wildsage`` |
+| ``out/`` | supervisor | packed ``model.tar.gz`` and ``output.tar.gz``, for the server to adopt |
+
+No exit record and no lock means that the platform lost the run. The supervisor needs no database and no
+other file of the server; inputs come over HTTP from `JobFile.endpoint_url`.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+JOB_FILE = "job.json"
+TOKEN_FILE = "token"  # noqa: S105 - a file name
+STOP_FILE = "stop"
+LOCK_FILE = "lock"
+JOURNAL_FILE = "journal.jsonl"
+EXIT_FILE = "exit.json"
+ML_FOLDER = "ml"
+RUN_FOLDER = "run"
+OUT_FOLDER = "out"
+SERVE_SOCKET = "serve.sock"
+"""In ``run/``: where a container that understands ``WILDSAGE_BIND_SOCKET`` listens."""
+
+
+@dataclass(frozen=True, slots=True)
+class InputObject:
+    """One stored object to bring in.
+
+    Attributes
+    ----------
+    path
+        Where it goes, relative to the channel's folder.
+    etag
+        What it was when the job was created: a changed object fails the job instead of mixing versions.
+    """
+
+    bucket: str
+    key: str
+    path: str
+    size: int
+    etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """An input channel in File mode: its objects are brought to ``input/data/NAME`` before the start."""
+
+    name: str
+    objects: tuple[InputObject, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """A folder or file of this machine that the container sees. Read-only unless `writable`."""
+
+    source: str
+    target: str
+    writable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What runs in the container.
+
+    Attributes
+    ----------
+    argv
+        The command, as the container sees its paths.
+    environment
+        The whole environment. Nothing is inherited from the server.
+    mounts
+        What the image brings besides the system's own folders: its folder, an interpreter, a package.
+    """
+
+    argv: tuple[str, ...]
+    environment: Mapping[str, str]
+    mounts: tuple[Mount, ...] = ()
+    working_directory: str = "/"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds on the container. None: no bound of its own."""
+
+    cpus: float | None = None
+    memory_bytes: int | None = None
+    processes: int | None = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class JobFile:
+    """Everything a supervisor knows about its run.
+
+    Attributes
+    ----------
+    run_id
+        Unique; the name of the run's folder.
+    purpose
+        ``train`` ends by itself and its ``/opt/ml/model`` is packed; ``serve`` runs until it is stopped or
+        dies, and `model` is extracted to ``/opt/ml/model`` before the start.
+    config_files
+        Content of ``/opt/ml/input/config/NAME`` by name.
+    model
+        ``serve``: the archives (or plain objects) to extract, in order.
+    compress_output
+        False: ``OutputDataConfig.CompressionType`` is NONE and ``out/`` gets folders instead of archives.
+    endpoint_url, region
+        The server, for the inputs and for the container's own AWS calls.
+    credentials_url
+        Gives the temporary credentials of the run's role to whoever sends the content of ``token``.
+    log_path
+        The stream's segment, written in the format of `wildsage.formats.logframes`.
+    isolated
+        No network at all (``EnableNetworkIsolation``), and no credentials.
+    """
+
+    run_id: str
+    purpose: Literal["train", "serve"]
+    program: Program
+    endpoint_url: str
+    region: str
+    credentials_url: str
+    log_path: str
+    channels: tuple[Channel, ...] = ()
+    config_files: Mapping[str, str] = field(default_factory=dict)
+    model: tuple[InputObject, ...] = ()
+    compress_output: bool = True
+    max_runtime_seconds: float | None = None
+    stop_grace_seconds: float = 120.0
+    limits: Limits = Limits()
+    isolated: bool = False
+    sandbox: Literal["auto", "bubblewrap", "namespaces", "none"] = "auto"
+
+    def to_json(self) -> str:
+        """Serialize."""
+        return json.dumps(asdict(self), ensure_ascii=False, indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> "JobFile":
+        """Read what `to_json` wrote.
+
+        Raises
+        ------
+        ValueError, KeyError, TypeError
+            If the text is something else.
+        """
+        raw: dict[str, Any] = json.loads(text)
+        program = raw["program"]
+        raw["program"] = Program(
+            argv=tuple(program["argv"]),
+            environment=program["environment"],
+            mounts=tuple(Mount(**mount) for mount in program["mounts"]),
+            working_directory=program["working_directory"],
+        )
+        raw["channels"] = tuple(
+            Channel(channel["name"], tuple(InputObject(**item) for item in channel["objects"]))
+            for channel in raw["channels"]
+        )
+        raw["model"] = tuple(InputObject(**item) for item in raw["model"])
+        raw["limits"] = Limits(**raw["limits"])
+        return cls(**raw)
+
+
+EventKind = Literal["started", "downloading", "launched", "stopping", "exited", "uploading"]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of the journal.
+
+    Attributes
+    ----------
+    sequence
+        1, 2, 3 …: the server applies each once.
+    at
+        Epoch seconds.
+    kind
+        ``started`` (the lock is held), ``downloading`` (inputs), ``launched`` (the container runs),
+        ``stopping`` (SIGTERM was sent), ``exited``, ``uploading`` (packing).
+    detail
+        Facts for the log and for Describe: sandbox level, bytes staged, exit code, reason of the stop.
+    """
+
+    sequence: int
+    at: float
+    kind: EventKind
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+StopReason = Literal["requested", "max_runtime", "max_wait"]
+
+
+@dataclass(frozen=True, slots=True)
+class StopRequest:
+    """Content of ``stop``."""
+
+    reason: StopReason = "requested"
+
+
+Outcome = Literal["completed", "failed", "stopped", "input_error", "platform_error"]
+
+
+@dataclass(frozen=True, slots=True)
+class ExitRecord:
+    """How a run ended.
+
+    Attributes
+    ----------
+    outcome
+        ``completed`` (exit code 0), ``failed`` (any other end of the container), ``stopped`` (asked to, or
+        over its time; artifacts were packed), ``input_error`` (an input could not be brought in: `message`
+        is for the user), ``platform_error`` (Wildsage's own fault; the run may be repeated).
+    exit_code
+        Of the container; 128 + N after signal N; None where it never started.
+    failure
+        The first 1,024 characters of ``/opt/ml/output/failure``.
+    log_tail
+        The last lines of the log, for a failure without a failure file.
+    artifacts
+        Size in bytes by file or folder name in ``out/``.
+    billable_seconds
+        From the launch of the container to its end.
+    """
+
+    outcome: Outcome
+    at: float
+    exit_code: int | None = None
+    stop_reason: StopReason | None = None
+    message: str = ""
+    failure: str = ""
+    log_tail: tuple[str, ...] = ()
+    artifacts: Mapping[str, int] = field(default_factory=dict)
+    billable_seconds: float = 0.0
+
+    @classmethod
+    def from_json(cls, text: str) -> "ExitRecord":
+        """Read what the supervisor wrote."""
+        raw = json.loads(text)
+        raw["log_tail"] = tuple(raw["log_tail"])
+        return cls(**raw)
+
+
+def write_durably(path: Path, text: str, mode: int = 0o600) -> None:
+    """Put a file in place by rename: a reader sees all of it or none, a power cut included."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    try:
+        os.write(descriptor, text.encode())
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    temporary.rename(path)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
