@@ -1,0 +1,61 @@
+"""An HTTP request and response as the steps of the gateway see them: nothing decoded, nothing buffered."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl
+
+from wildsage.core.streams import ByteStream
+
+
+class Headers:
+    """Header fields in the order they came, found by lower-case name."""
+
+    def __init__(self, fields: Iterable[tuple[str, str]] = ()) -> None:
+        self.fields = [(name.lower(), value) for name, value in fields]
+
+    def get(self, name: str, default: str = "") -> str:
+        """Return the first value of a header, or `default`."""
+        for field_name, value in self.fields:
+            if field_name == name:
+                return value
+        return default
+
+    def get_all(self, name: str) -> list[str]:
+        """Return every value of a header."""
+        return [value for field_name, value in self.fields if field_name == name]
+
+    def __contains__(self, name: str) -> bool:
+        return any(field_name == name for field_name, _ in self.fields)
+
+
+@dataclass(slots=True)
+class HttpRequest:
+    """A request off the wire.
+
+    Attributes
+    ----------
+    path, query_string
+        As sent, percent-encoded: signatures cover these bytes.
+    body
+        Read once. The authentication step may replace it (chunk signatures, checksums).
+    """
+
+    method: str
+    path: str
+    query_string: str
+    headers: Headers
+    body: ByteStream
+    scheme: str = "http"
+
+    def query(self) -> list[tuple[str, str]]:
+        """Return the decoded query parameters in order, blank ones included."""
+        return parse_qsl(self.query_string, keep_blank_values=True)
+
+
+@dataclass(slots=True)
+class HttpResponse:
+    """A response on its way to the wire."""
+
+    status: int
+    headers: list[tuple[str, str]] = field(default_factory=list)
+    body: bytes | ByteStream = b""
