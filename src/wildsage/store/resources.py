@@ -133,6 +133,11 @@ class Resources:
         ).fetchone()
         return None if row is None else _resource(row)
 
+    @staticmethod
+    def _fetch_by_arn(transaction: Transaction, arn: str) -> Resource | None:
+        row = transaction.execute(f"SELECT {_COLUMNS} FROM resource WHERE arn = ?", (arn,)).fetchone()  # noqa: S608
+        return None if row is None else _resource(row)
+
     @classmethod
     def insert(
         cls, transaction: Transaction, key: Key, *, arn: str, status: str, at: float, body: Body
@@ -142,9 +147,9 @@ class Resources:
         Raises
         ------
         AlreadyExistsError
-            If the name is taken.
+            If the name is taken, or one that differs in case only (it has the same ARN).
         """
-        existing = cls.fetch(transaction, key)
+        existing = cls.fetch(transaction, key) or cls._fetch_by_arn(transaction, arn)
         if existing is not None:
             raise AlreadyExistsError(existing)
         transaction.execute(

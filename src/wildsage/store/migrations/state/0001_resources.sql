@@ -15,13 +15,12 @@ CREATE UNIQUE INDEX resource_by_name ON resource (account, region, kind, name);
 CREATE INDEX resource_by_created ON resource (account, region, kind, created_at, id);
 CREATE INDEX resource_by_modified ON resource (account, region, kind, modified_at, id);
 CREATE INDEX resource_by_status ON resource (account, region, kind, status, created_at, id);
-CREATE INDEX resource_by_arn ON resource (arn);
+CREATE UNIQUE INDEX resource_by_arn ON resource (arn);
 
+-- The ARN holds account and region.
 CREATE TABLE tag (
-    account  TEXT NOT NULL,
-    region   TEXT NOT NULL,
     arn      TEXT NOT NULL,
     key      TEXT NOT NULL,
     value    TEXT NOT NULL,
-    PRIMARY KEY (account, region, arn, key)
+    PRIMARY KEY (arn, key)
 );

@@ -1,0 +1,112 @@
+"""What the resources of SageMaker share: ARNs, lists in pages, the texts of missing and taken names."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from wildsage.core.arns import Arn
+from wildsage.core.context import RequestContext
+from wildsage.core.errors import ValidationError
+from wildsage.core.pagination import decode_token, encode_token
+from wildsage.services.operation import Request, Response
+from wildsage.store.database import Transaction
+from wildsage.store.resources import Key, Position, Query, Resource, Resources
+from wildsage.store.tags import Tag, Tags
+
+_SORT_COLUMNS = {
+    "Name": "name",
+    "CreationTime": "created_at",
+    "LastModifiedTime": "modified_at",
+    "Status": "status",
+}
+_DEFAULT_PAGE = 10
+_LARGEST_PAGE = 100
+LARGEST_TAG_COUNT = 50
+
+
+def sagemaker_arn(context: RequestContext, kind: str, name: str) -> str:
+    """Build a resource's ARN. SageMaker writes names in lower case there."""
+    resource = f"{kind}/{name.lower()}"
+    return str(Arn(context.partition, "sagemaker", context.region, context.account, resource))
+
+
+def key_of(context: RequestContext, kind: str, name: str) -> Key:
+    """Return the key of a resource in the caller's account and region."""
+    return Key(context.account, context.region, kind, name)
+
+
+def list_page(
+    resources: Resources,
+    context: RequestContext,
+    request: Request,
+    *,
+    kind: str,
+    member: str,
+    summarize: Callable[[Resource], dict[str, Any]],
+    default_order: str = "Descending",
+) -> Response:
+    """Answer a List operation with the filters, orders and pages that all of them share.
+
+    Parameters
+    ----------
+    member
+        The response member that holds the page, e.g. ``TrainingJobSummaries``.
+    summarize
+        Makes one entry of it.
+    default_order
+        The order where the request has no ``SortOrder``.
+    """
+    query = Query(
+        account=context.account,
+        region=context.region,
+        kind=kind,
+        name_contains=request.get("NameContains"),
+        statuses=(request["StatusEquals"],) if "StatusEquals" in request else (),
+        created_after=request.get("CreationTimeAfter"),
+        created_before=request.get("CreationTimeBefore"),
+        modified_after=request.get("LastModifiedTimeAfter"),
+        modified_before=request.get("LastModifiedTimeBefore"),
+        sort_by=_SORT_COLUMNS[request.get("SortBy", "CreationTime")],
+        descending=request.get("SortOrder", default_order) == "Descending",
+    )
+    limit = min(request.get("MaxResults", _DEFAULT_PAGE), _LARGEST_PAGE)
+    token = decode_token(request)
+    after = None if token is None else Position(*token)
+    found = resources.page(query, after, limit + 1)
+    response: Response = {member: [summarize(resource) for resource in found[:limit]]}
+    if len(found) > limit:
+        last = found[limit - 1]
+        position = {"name": last.key.name, "status": last.status}.get(query.sort_by) or getattr(
+            last, query.sort_by
+        )
+        response["NextToken"] = encode_token(request, [position, last.id])
+    return response
+
+
+def could_not_find(what: str, arn: str) -> ValidationError:
+    """Return the error of a Describe, Update or Delete whose resource is not there."""
+    return ValidationError(f'Could not find {what} "{arn}".')
+
+
+def put_new_tags(transaction: Transaction, arn: str, request: Mapping[str, Any]) -> None:
+    """Store the ``Tags`` of a Create request."""
+    tags: list[Tag] = request.get("Tags", [])
+    check_tags(tags)
+    Tags.put(transaction, arn, tags)
+
+
+def check_tags(tags: list[Tag]) -> None:
+    """Refuse reserved and repeated keys.
+
+    Raises
+    ------
+    ValidationError
+        Naming the key.
+    """
+    seen: set[str] = set()
+    for tag in tags:
+        key = tag["Key"]
+        if key.lower().startswith("aws:"):
+            raise ValidationError(f"Tag keys beginning with aws: are reserved for system use: {key!r}")
+        if key in seen:
+            raise ValidationError(f"Duplicate tag keys found: {key!r}. Give each key once")
+        seen.add(key)
