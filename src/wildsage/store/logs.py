@@ -1,0 +1,371 @@
+"""Log groups, log streams and what was scraped from them.
+
+A stream's events are frames in a segment file (`wildsage.formats.logframes`), written by one process:
+the supervisor of a run, or this server for ``PutLogEvents``. SQL holds the names, a sparse index and the
+position up to which the tailer has read. A position in the file is a position in the stream, so page
+tokens stay valid while the stream grows.
+"""
+
+import json
+import os
+import sqlite3
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from wildsage.formats.logframes import Frame, encode_frame, read_frames
+from wildsage.store.database import Database, Transaction
+
+_INDEX_EVERY_BYTES = 128 * 1024
+_SCAN_FRAMES = 5_000
+LARGEST_PAGE_BYTES = 1_048_576
+LARGEST_PAGE_EVENTS = 10_000
+
+
+class GroupNotFoundError(Exception):
+    """There is no such log group."""
+
+
+class StreamNotFoundError(Exception):
+    """There is no such log stream."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogGroup:
+    """One log group."""
+
+    id: int
+    account: str
+    region: str
+    name: str
+    created_at: float
+    retention_days: int | None
+    tags: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class LogStream:
+    """One log stream. Times of events are those the tailer has seen so far."""
+
+    id: int
+    group_id: int
+    name: str
+    path: Path
+    created_at: float
+    scanned: int
+    first_event_ms: int | None
+    last_event_ms: int | None
+    ingested_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class MetricPoint:
+    """A value that a log line reported."""
+
+    name: str
+    at: float
+    value: float
+
+
+Scrape = Callable[[Frame], Iterable[MetricPoint]]
+
+
+class LogStreams:
+    """Access to log groups and streams of all accounts and regions.
+
+    Parameters
+    ----------
+    database
+        The telemetry database.
+    folder
+        Where segments lie.
+    """
+
+    def __init__(self, database: Database, folder: Path) -> None:
+        self.database = database
+        self._folder = folder
+
+    # Groups
+
+    def groups(self, account: str, region: str, prefix: str = "") -> list[LogGroup]:
+        """Return the groups whose names begin with `prefix`, by name."""
+        rows = self.database.read(
+            "SELECT * FROM log_group WHERE account = ? AND region = ? AND name >= ? AND name < ?"
+            " ORDER BY name",
+            (account, region, prefix, prefix + "\U0010ffff"),
+        )
+        return [_group(row) for row in rows]
+
+    def group(self, account: str, region: str, name: str) -> LogGroup:
+        """Return a group.
+
+        Raises
+        ------
+        GroupNotFoundError
+            If there is none of this name.
+        """
+        row = self.database.read_one(
+            "SELECT * FROM log_group WHERE account = ? AND region = ? AND name = ?", (account, region, name)
+        )
+        if row is None:
+            raise GroupNotFoundError(name)
+        return _group(row)
+
+    @staticmethod
+    def ensure_group(transaction: Transaction, account: str, region: str, name: str, at: float) -> bool:
+        """Make the group unless it exists. Returns True if it was made."""
+        cursor = transaction.execute(
+            "INSERT INTO log_group (account, region, name, created_at) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT (account, region, name) DO NOTHING",
+            (account, region, name, at),
+        )
+        return cursor.rowcount == 1
+
+    async def set_retention(self, group: LogGroup, days: int | None) -> None:
+        """Record for how long events are to be kept."""
+        await self.database.write(
+            lambda t: t.execute("UPDATE log_group SET retention_days = ? WHERE id = ?", (days, group.id))
+        )
+
+    async def set_tags(self, group: LogGroup, tags: dict[str, str]) -> None:
+        """Replace the tags of a group."""
+        await self.database.write(
+            lambda t: t.execute("UPDATE log_group SET tags = ? WHERE id = ?", (json.dumps(tags), group.id))
+        )
+
+    async def delete_group(self, group: LogGroup) -> None:
+        """Remove a group, its streams and their content. A supervisor that still writes is not disturbed."""
+        for stream in self.streams(group):
+            await self.delete_stream(stream)
+        await self.database.write(lambda t: t.execute("DELETE FROM log_group WHERE id = ?", (group.id,)))
+
+    # Streams
+
+    def streams(self, group: LogGroup, prefix: str = "") -> list[LogStream]:
+        """Return the streams of a group whose names begin with `prefix`, by name."""
+        rows = self.database.read(
+            "SELECT * FROM log_stream WHERE group_id = ? AND name >= ? AND name < ? ORDER BY name",
+            (group.id, prefix, prefix + "\U0010ffff"),
+        )
+        return [self._stream(row) for row in rows]
+
+    def stream(self, group: LogGroup, name: str) -> LogStream:
+        """Return a stream.
+
+        Raises
+        ------
+        StreamNotFoundError
+            If the group has none of this name.
+        """
+        row = self.database.read_one(
+            "SELECT * FROM log_stream WHERE group_id = ? AND name = ?", (group.id, name)
+        )
+        if row is None:
+            raise StreamNotFoundError(name)
+        return self._stream(row)
+
+    def stream_by_id(self, stream_id: int) -> LogStream:
+        """Return a stream by its id.
+
+        Raises
+        ------
+        StreamNotFoundError
+            If it was deleted.
+        """
+        row = self.database.read_one("SELECT * FROM log_stream WHERE id = ?", (stream_id,))
+        if row is None:
+            raise StreamNotFoundError(str(stream_id))
+        return self._stream(row)
+
+    async def attach(self, account: str, region: str, group: str, stream: str, at: float) -> LogStream:
+        """Return the stream, made (with its group) if absent, for a supervisor to write its segment.
+
+        Calling it again gives the same stream: a job that is launched again goes on in its log.
+        """
+
+        def make(transaction: Transaction) -> int:
+            self.ensure_group(transaction, account, region, group, at)
+            row = transaction.execute(
+                "SELECT id FROM log_group WHERE account = ? AND region = ? AND name = ?",
+                (account, region, group),
+            ).fetchone()
+            return self._make_stream(transaction, row["id"], stream, at)
+
+        return self.stream_by_id(await self.database.write(make))
+
+    async def create_stream(self, group: LogGroup, name: str, at: float) -> bool:
+        """Make an empty stream. Returns False if the name is taken."""
+
+        def make(transaction: Transaction) -> bool:
+            taken = transaction.execute(
+                "SELECT 1 FROM log_stream WHERE group_id = ? AND name = ?", (group.id, name)
+            ).fetchone()
+            if taken is None:
+                self._make_stream(transaction, group.id, name, at)
+            return taken is None
+
+        return await self.database.write(make)
+
+    async def delete_stream(self, stream: LogStream) -> None:
+        """Remove a stream and its content."""
+        await self.database.write(lambda t: t.execute("DELETE FROM log_stream WHERE id = ?", (stream.id,)))
+        stream.path.unlink(missing_ok=True)
+
+    async def append(self, stream: LogStream, events: Sequence[tuple[int, str]], at: float) -> None:
+        """Append events (milliseconds, message) that a client sent, durably, and index them."""
+        data = b"".join(encode_frame(timestamp_ms, message.encode()) for timestamp_ms, message in events)
+
+        def store(transaction: Transaction) -> None:
+            # In the writer thread: appends to one stream never interleave.
+            with stream.path.open("ab") as file:
+                file.write(data)
+                file.flush()
+                os.fdatasync(file.fileno())
+            self._advance(transaction, stream.id, "", lambda _frame: (), at)
+
+        await self.database.write(store)
+
+    # Reading
+
+    def read_forward(self, stream: LogStream, position: int, limit: int) -> list[Frame]:
+        """Return up to `limit` frames that begin at or behind `position`, within a page's bytes."""
+        frames: list[Frame] = []
+        if not stream.path.exists():
+            return frames
+        with stream.path.open("rb") as file:
+            for frame in read_frames(file, position, limit):
+                if frames and frame.end - position > LARGEST_PAGE_BYTES:
+                    break
+                frames.append(frame)
+        return frames
+
+    def read_backward(self, stream: LogStream, position: int | None, limit: int) -> list[Frame]:
+        """Return up to `limit` frames that end at or before `position` (None: the end), oldest first."""
+        if not stream.path.exists():
+            return []
+        end = stream.path.stat().st_size if position is None else position
+        frames: list[Frame] = []
+        with stream.path.open("rb") as file:
+            boundary = end
+            while boundary > 0 and len(frames) < limit and end - boundary <= LARGEST_PAGE_BYTES:
+                start = self._indexed_before(stream, boundary)
+                block = []
+                for frame in read_frames(file, start):
+                    if frame.end > boundary:
+                        break
+                    block.append(frame)
+                frames = block + frames
+                boundary = start
+        return frames[-limit:]
+
+    def position_at(self, stream: LogStream, timestamp_ms: int) -> int:
+        """Return an indexed position before which every event is older than `timestamp_ms`."""
+        row = self.database.read_one(
+            "SELECT MAX(position) AS position FROM log_position WHERE stream_id = ? AND timestamp_ms < ?",
+            (stream.id, timestamp_ms),
+        )
+        return (row["position"] or 0) if row is not None else 0
+
+    def _indexed_before(self, stream: LogStream, position: int) -> int:
+        row = self.database.read_one(
+            "SELECT MAX(position) AS position FROM log_position WHERE stream_id = ? AND position < ?",
+            (stream.id, position),
+        )
+        return (row["position"] or 0) if row is not None else 0
+
+    # The tailer
+
+    async def scan(self, stream_id: int, arn: str, scrape: Scrape, at: float) -> int:
+        """Read what is new in a segment: index, metrics and offset are committed together.
+
+        Returns the number of frames read; call again while it is not 0. After a crash it goes on where the
+        last commit ended, so no metric is lost or doubled.
+        """
+        return await self.database.write(lambda t: self._advance(t, stream_id, arn, scrape, at))
+
+    def _advance(self, transaction: Transaction, stream_id: int, arn: str, scrape: Scrape, at: float) -> int:
+        row = transaction.execute("SELECT * FROM log_stream WHERE id = ?", (stream_id,)).fetchone()
+        path = None if row is None else self._folder / row["segment"]
+        if path is None or not path.exists() or path.stat().st_size <= row["scanned"]:
+            return 0
+        with path.open("rb") as file:
+            frames = list(read_frames(file, row["scanned"], _SCAN_FRAMES))
+        if not frames:
+            return 0
+        points = [point for frame in frames for point in scrape(frame)]
+        transaction.executemany(
+            "INSERT INTO job_metric (arn, name, at, value) VALUES (?, ?, ?, ?)",
+            [(arn, point.name, point.at, point.value) for point in points],
+        )
+        transaction.executemany(
+            "INSERT INTO log_position (stream_id, position, timestamp_ms) VALUES (?, ?, ?)"
+            " ON CONFLICT (stream_id, position) DO NOTHING",
+            [
+                (stream_id, frame.start, frame.timestamp_ms)
+                for frame in frames
+                if frame.start // _INDEX_EVERY_BYTES != frame.end // _INDEX_EVERY_BYTES
+            ],
+        )
+        first = row["first_event_ms"]
+        transaction.execute(
+            "UPDATE log_stream SET scanned = ?, first_event_ms = ?, last_event_ms = ?, ingested_at = ?"
+            " WHERE id = ?",
+            (
+                frames[-1].end,
+                frames[0].timestamp_ms if first is None else first,
+                frames[-1].timestamp_ms,
+                at,
+                stream_id,
+            ),
+        )
+        transaction.notify(f"log-{stream_id}")
+        return len(frames)
+
+    # Metrics
+
+    def latest_metrics(self, arn: str) -> list[MetricPoint]:
+        """Return the last value of each metric of a job, by name."""
+        rows = self.database.read(
+            "SELECT name, at, value FROM job_metric WHERE id IN"
+            " (SELECT MAX(id) FROM job_metric WHERE arn = ? GROUP BY name) ORDER BY name",
+            (arn,),
+        )
+        return [MetricPoint(row["name"], row["at"], row["value"]) for row in rows]
+
+    def _make_stream(self, transaction: Transaction, group_id: int, name: str, at: float) -> int:
+        transaction.execute(
+            "INSERT INTO log_stream (group_id, name, segment, created_at) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT (group_id, name) DO NOTHING",
+            (group_id, name, f"{uuid.uuid4().hex}.log", at),
+        )
+        row = transaction.execute(
+            "SELECT id FROM log_stream WHERE group_id = ? AND name = ?", (group_id, name)
+        ).fetchone()
+        stream_id: int = row["id"]
+        return stream_id
+
+    def _stream(self, row: sqlite3.Row) -> LogStream:
+        return LogStream(
+            id=row["id"],
+            group_id=row["group_id"],
+            name=row["name"],
+            path=self._folder / row["segment"],
+            created_at=row["created_at"],
+            scanned=row["scanned"],
+            first_event_ms=row["first_event_ms"],
+            last_event_ms=row["last_event_ms"],
+            ingested_at=row["ingested_at"],
+        )
+
+
+def _group(row: sqlite3.Row) -> LogGroup:
+    return LogGroup(
+        id=row["id"],
+        account=row["account"],
+        region=row["region"],
+        name=row["name"],
+        created_at=row["created_at"],
+        retention_days=row["retention_days"],
+        tags=json.loads(row["tags"]),
+    )
