@@ -46,3 +46,26 @@ class ByteStream:
                 raise ValueError(f"the body is larger than {limit} bytes")
             parts.append(chunk)
         return b"".join(parts)
+
+
+class TrailingByteStream(ByteStream):
+    """A stream that is followed by trailing header fields (aws-chunked bodies).
+
+    The reader's contract: read to the end, then look into `trailers`. The iteration raises a
+    `ServiceError` in place of its end where a signature, a digest or the framing does not hold: whoever
+    commits what it has read must do so only after the iteration ended.
+
+    Parameters
+    ----------
+    chunks
+        The decoded content.
+    length
+        The decoded length (``x-amz-decoded-content-length``).
+    trailers
+        Trailing fields by lower-case name, e.g. ``x-amz-checksum-crc32``. Empty until the stream has ended;
+        the producer of `chunks` fills it.
+    """
+
+    def __init__(self, chunks: AsyncIterator[bytes], length: int | None, trailers: dict[str, str]) -> None:
+        super().__init__(chunks, length)
+        self.trailers = trailers
