@@ -1,0 +1,216 @@
+"""A run's folder as the server sees it: write the job, launch the supervisor, follow it, stop it."""
+
+import fcntl
+import json
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from wildsage.supervisor.contract import (
+    EXIT_FILE,
+    JOB_FILE,
+    JOURNAL_FILE,
+    LOCK_FILE,
+    ML_FOLDER,
+    OUT_FOLDER,
+    RUN_FOLDER,
+    SERVE_SOCKET,
+    STOP_FILE,
+    TOKEN_FILE,
+    Event,
+    ExitRecord,
+    JobFile,
+    StopReason,
+    StopRequest,
+    write_durably,
+)
+
+SUPERVISOR_LOG = "supervisor.log"
+"""What the supervisor itself says: empty unless something went wrong with Wildsage."""
+
+_LOCK_PATIENCE_SECONDS = 2.0
+_MODULE = "wildsage.supervisor"
+
+
+class RunInUseError(Exception):
+    """A supervisor already carries this run."""
+
+
+def take_lock(path: Path) -> int:
+    """Lock a run and return the descriptor that holds the lock.
+
+    A reader that asks `RunFolder.is_alive` holds the lock for an instant: hence the patience.
+
+    Raises
+    ------
+    RunInUseError
+        If a supervisor holds it.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    deadline = time.monotonic() + _LOCK_PATIENCE_SECONDS
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                os.close(descriptor)
+                raise RunInUseError(f"{path} is locked: a supervisor carries this run") from None
+            time.sleep(0.005)
+        else:
+            return descriptor
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """The server's side of one run. Safe to use from any thread; every method may be repeated.
+
+    Attributes
+    ----------
+    path
+        The folder. Its parent must exist before `write_job`.
+    """
+
+    path: Path
+
+    @property
+    def ml(self) -> Path:
+        """The container's ``/opt/ml``."""
+        return self.path / ML_FOLDER
+
+    @property
+    def out(self) -> Path:
+        """The packed artifacts."""
+        return self.path / OUT_FOLDER
+
+    @property
+    def socket(self) -> Path:
+        """Where a serving container listens. The path may be too long for `connect`: see `socket_address`."""
+        return self.path / RUN_FOLDER / SERVE_SOCKET
+
+    def socket_address(self, folder_descriptor: int) -> str:
+        """Return an address of the socket that fits a ``sockaddr_un`` (107 bytes), however long the path.
+
+        Parameters
+        ----------
+        folder_descriptor
+            Of ``run/``, opened by the caller with ``O_PATH`` and kept open while connecting.
+        """
+        return f"/proc/self/fd/{folder_descriptor}/{SERVE_SOCKET}"
+
+    def write_job(self, job: JobFile, token: str) -> None:
+        """Make the folder and put the job in place; ``job.json`` comes last."""
+        self.path.mkdir(mode=0o700, exist_ok=True)
+        for name in (ML_FOLDER, RUN_FOLDER, OUT_FOLDER):
+            (self.path / name).mkdir(mode=0o755, exist_ok=True)
+        write_durably(self.path / TOKEN_FILE, token)
+        write_durably(self.path / JOB_FILE, job.to_json())
+
+    def job(self) -> JobFile:
+        """Read the job back."""
+        return JobFile.from_json((self.path / JOB_FILE).read_text(encoding="utf-8"))
+
+    def launch(self, python: str = sys.executable) -> None:
+        """Start a supervisor in a session of its own; it outlives this process.
+
+        The lock is taken here and handed over: `is_alive` is true from the return of this method until
+        the supervisor's end, without a gap. The supervisor is nobody's child, so nobody has to wait for it.
+
+        Raises
+        ------
+        RunInUseError
+            If a supervisor carries this run already.
+        """
+        lock = take_lock(self.path / LOCK_FILE)
+        log = os.open(
+            self.path / SUPERVISOR_LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600
+        )
+        try:
+            subprocess.run(
+                ["/bin/sh", "-c", '"$@" &', "sh", python, "-m", _MODULE, str(self.path), str(lock)],
+                check=True,
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                pass_fds=(lock,),
+            )
+        finally:
+            os.close(log)
+            os.close(lock)
+
+    def is_alive(self) -> bool:
+        """Tell whether a supervisor carries this run now."""
+        try:
+            descriptor = os.open(self.path / LOCK_FILE, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        else:
+            return False
+        finally:
+            os.close(descriptor)
+
+    def events(self, after_sequence: int = 0) -> list[Event]:
+        """Return the journal behind `after_sequence`. A line that a crash tore off is no event."""
+        try:
+            content = (self.path / JOURNAL_FILE).read_bytes()
+        except FileNotFoundError:
+            return []
+        events = []
+        for line in content.split(b"\n")[:-1]:
+            try:
+                event = Event(**json.loads(line))
+            except (ValueError, TypeError):
+                break
+            if event.sequence > after_sequence:
+                events.append(event)
+        return events
+
+    def exit_record(self) -> ExitRecord | None:
+        """Return how the run ended; None while it has not (or was lost: see `is_alive`)."""
+        try:
+            return ExitRecord.from_json((self.path / EXIT_FILE).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+
+    def request_stop(self, reason: StopReason = "requested") -> None:
+        """Ask the supervisor to end the container. The first reason stays."""
+        stop = self.path / STOP_FILE
+        if not stop.exists():
+            write_durably(stop, json.dumps(asdict(StopRequest(reason))))
+
+    def delete(self) -> None:
+        """Remove the folder, whatever modes the container gave its files. Nothing there: nothing done."""
+        _remove_tree(self.path)
+
+
+def _remove_tree(path: Path) -> None:
+    def open_up(_function: Callable[..., Any], name: str, _error: Any) -> None:
+        """A folder that its job closed (mode 000) opens for its owner: then try again."""
+        for blocked in (Path(name).parent, Path(name)):
+            with suppress(OSError):
+                if stat.S_ISDIR(blocked.lstat().st_mode):
+                    blocked.chmod(0o700)
+        with suppress(FileNotFoundError):
+            if stat.S_ISDIR(Path(name).lstat().st_mode):
+                shutil.rmtree(name)
+            else:
+                Path(name).unlink()
+
+    with suppress(FileNotFoundError):
+        if sys.version_info >= (3, 12):
+            shutil.rmtree(path, onexc=open_up)
+        else:
+            shutil.rmtree(path, onerror=open_up)

@@ -1,0 +1,97 @@
+"""The server's side of a run's folder."""
+
+import fcntl
+import json
+import os
+
+import pytest
+
+from wildsage.supervisor.contract import Channel, InputObject, JobFile, Limits, Mount, Program
+from wildsage.supervisor.folder import RunFolder, RunInUseError, take_lock
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return RunFolder(tmp_path / "run-1")
+
+
+def a_job(**changes):
+    values = {
+        "run_id": "run-1",
+        "purpose": "train",
+        "program": Program(("train",), {"A": "ä"}, (Mount("/a", "/b", writable=True),), "/opt/ml"),
+        "endpoint_url": "http://127.0.0.1:1",
+        "region": "eu-west-1",
+        "credentials_url": "http://127.0.0.1:1/credentials",
+        "log_path": "/tmp/log",
+        "channels": (Channel("train", (InputObject("b", "k", "k", 3, "e"),)),),
+        "limits": Limits(1.5, 1 << 30, 99),
+    }
+    return JobFile(**{**values, **changes})
+
+
+def test_a_job_reads_back_equal(folder):
+    job = a_job(model=(InputObject("b", "m", "m", 1, "e"),), config_files={"x.json": "{}"})
+    folder.write_job(job, "secret")
+    assert folder.job() == job
+    assert (folder.path / "token").stat().st_mode & 0o777 == 0o600
+    assert folder.path.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_run_that_never_started_is_not_alive_and_has_no_events(folder):
+    folder.write_job(a_job(), "secret")
+    assert not folder.is_alive()
+    assert folder.events() == []
+    assert folder.exit_record() is None
+
+
+def test_the_lock_is_the_sign_of_life(folder):
+    folder.write_job(a_job(), "secret")
+    descriptor = take_lock(folder.path / "lock")
+    assert folder.is_alive()
+    assert folder.is_alive()
+    os.close(descriptor)
+    assert not folder.is_alive()
+
+
+def test_a_second_supervisor_is_refused(folder, monkeypatch):
+    monkeypatch.setattr("wildsage.supervisor.folder._LOCK_PATIENCE_SECONDS", 0.05)
+    folder.write_job(a_job(), "secret")
+    descriptor = take_lock(folder.path / "lock")
+    with pytest.raises(RunInUseError, match="carries this run"):
+        folder.launch()
+    os.close(descriptor)
+
+
+def test_a_probing_reader_does_not_keep_a_supervisor_out(folder):
+    folder.write_job(a_job(), "secret")
+    probe = os.open(folder.path / "lock", os.O_RDWR | os.O_CREAT)
+    fcntl.flock(probe, fcntl.LOCK_SH)
+    os.close(probe)
+    os.close(take_lock(folder.path / "lock"))
+
+
+def test_events_continue_behind_a_sequence_and_stop_at_a_torn_line(folder):
+    folder.write_job(a_job(), "secret")
+    lines = [json.dumps({"sequence": n, "at": n, "kind": "started", "detail": {}}) for n in (1, 2, 3)]
+    (folder.path / "journal.jsonl").write_text("\n".join(lines) + "\n" + '{"sequence": 4, "a')
+    assert [event.sequence for event in folder.events()] == [1, 2, 3]
+    assert [event.sequence for event in folder.events(2)] == [3]
+
+
+def test_the_first_reason_to_stop_stays(folder):
+    folder.write_job(a_job(), "secret")
+    folder.request_stop("max_wait")
+    folder.request_stop()
+    assert json.loads((folder.path / "stop").read_text()) == {"reason": "max_wait"}
+
+
+def test_delete_removes_closed_folders(folder):
+    folder.write_job(a_job(), "secret")
+    closed = folder.ml / "model" / "closed"
+    closed.mkdir(parents=True)
+    (closed / "file").write_text("x")
+    closed.chmod(0)
+    folder.delete()
+    assert not folder.path.exists()
+    folder.delete()
