@@ -1,1 +1,1 @@
-"""From an image URI to what is run for it."""
+"""From an image URI to what runs on this machine: a built-in algorithm, a framework environment, a directory."""

@@ -1,0 +1,277 @@
+"""Which image a URI names, and how it starts: the one place that decides what runs for an image."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from wildsage.images.environments import Environments
+from wildsage.images.frameworks import (
+    EnvironmentSpec,
+    FrameworkTag,
+    NoEnvironmentError,
+    environment_spec,
+    framework_repositories,
+    framework_tag,
+    known_tags,
+)
+from wildsage.images.program import (
+    PACKAGE,
+    ImageProgram,
+    Purpose,
+    base_python_folders,
+    host_python_folders,
+    image_environment,
+    mounts_of,
+    overridden,
+    runtime_command,
+)
+from wildsage.images.registered import RegisteredImage, RegisteredImages
+from wildsage.images.uri import ImageUri, parse_image_uri
+
+_ALGORITHM_TAGS = frozenset({"1", "latest"})
+
+
+class UnknownImageError(Exception):
+    """No image of this name runs here. The text is for the user."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedImage:
+    """An image that runs here.
+
+    Attributes
+    ----------
+    kind
+        ``algorithm`` (built in), ``framework`` (a user's script in a prepared environment) or
+        ``registered``.
+    name
+        Its name without a registry, e.g. ``kmeans:1``.
+    algorithm
+        The module of a built-in algorithm; else empty.
+    environment
+        What `Environments.prepare` must have made before `program` runs; None: nothing.
+    notice
+        The first line of the job's log where the image promises versions; else empty.
+    """
+
+    kind: Literal["algorithm", "framework", "registered"]
+    name: str
+    tag: str
+    algorithm: str = ""
+    framework: str = ""
+    promised: str = ""
+    environment: EnvironmentSpec | None = None
+    notice: str = ""
+    _python: Path = Path(sys.executable)
+    _folders: tuple[Path, ...] = ()
+    _commands: Mapping[Purpose, Sequence[str]] = field(default_factory=dict)
+    _variables: Mapping[str, str] = field(default_factory=dict)
+    _literal_opt_ml: bool = False
+
+    def program(
+        self, purpose: Purpose, entrypoint: Sequence[str] = (), arguments: Sequence[str] = ()
+    ) -> ImageProgram:
+        """Return how a container of this image starts.
+
+        Parameters
+        ----------
+        entrypoint, arguments
+            ``ContainerEntrypoint`` takes the place of the image's command, ``ContainerArguments`` follow
+            it.
+
+        Raises
+        ------
+        UnknownImageError
+            If the image has nothing for this purpose, e.g. a directory without ``serve``.
+        """
+        command = self._commands.get(purpose)
+        if command is None and not entrypoint:
+            raise UnknownImageError(
+                f"the image {self.name} has no executable `{purpose}`, only {', '.join(self._commands)}: "
+                f"add one to its directory and register it again (wildsage images add)"
+            )
+        return ImageProgram(
+            argv=overridden(self._python, command or (), entrypoint, arguments),
+            environment={**image_environment(self._python.parent), **self._variables},
+            mounts=mounts_of(self._folders),
+            needs_literal_opt_ml=self._literal_opt_ml or bool(entrypoint),
+        )
+
+
+class ImageCatalogue:
+    """All images that run on this machine.
+
+    Parameters
+    ----------
+    builtin
+        Module of the algorithm by repository, e.g. ``{"kmeans": "wildsage.algorithms.kmeans"}``.
+    registered
+        The user's own; they come before every other image of the same name.
+    environments
+        Where framework environments are prepared.
+    account
+        This installation's account: in its own registry there are only registered images.
+    variables
+        Set in every container: what pip needs to reach the package index of this machine, say.
+    """
+
+    def __init__(
+        self,
+        builtin: Mapping[str, str],
+        registered: RegisteredImages,
+        environments: Environments,
+        *,
+        account: str = "",
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
+        self._builtin = builtin
+        self._registered = registered
+        self._environments = environments
+        self._account = account
+        self._variables = variables or {}
+
+    def resolve(self, uri: str, *, script: bool = False) -> ResolvedImage:
+        """Find the image that a URI names: any account, any region, any registry suffix.
+
+        Parameters
+        ----------
+        script
+            Whether the request brings the user's own code (see `brings_script`): an image that is both
+            an algorithm and a framework (``sagemaker-xgboost``) runs as the latter then.
+
+        Raises
+        ------
+        UnknownImageError
+            If there is none; the text names the URI and what to do.
+        """
+        try:
+            parsed = parse_image_uri(uri)
+        except ValueError as error:
+            raise UnknownImageError(str(error)) from error
+        own = self._registered.find(parsed)
+        if own is not None:
+            return self._of_registered(own)
+        if not self._account or parsed.account != self._account:
+            resolved = self._of_platform(parsed, script=script)
+            if resolved is not None:
+                return resolved
+        raise UnknownImageError(self._unknown(uri, parsed))
+
+    def _of_platform(self, uri: ImageUri, *, script: bool) -> ResolvedImage | None:
+        tag = framework_tag(uri)
+        module = self._builtin.get(uri.repository)
+        listed = uri.repository in framework_repositories()
+        if module and not script and (tag is not None if listed else uri.tag in _ALGORITHM_TAGS):
+            return self._of_algorithm(uri, module, tag)
+        return None if tag is None else self._of_framework(uri, tag)
+
+    def _of_algorithm(self, uri: ImageUri, module: str, tag: FrameworkTag | None) -> ResolvedImage:
+        python = Path(sys.executable)
+        base = (str(python), "-m", "wildsage.toolkit")
+        return ResolvedImage(
+            kind="algorithm",
+            name=uri.name,
+            tag=uri.tag,
+            algorithm=module,
+            promised=tag.promised if tag else "",
+            _folders=tuple(host_python_folders()),
+            _commands={"train": (*base, "train", module), "serve": (*base, "serve", module)},
+            _variables=self._variables,
+        )
+
+    def _of_framework(self, uri: ImageUri, tag: FrameworkTag) -> ResolvedImage:
+        try:
+            spec = environment_spec(tag.environment)
+        except NoEnvironmentError as error:
+            raise UnknownImageError(f"the image {uri.name} cannot run here: {error}") from error
+        python = self._environments.python_path(spec)
+        return ResolvedImage(
+            kind="framework",
+            name=uri.name,
+            tag=uri.tag,
+            framework=tag.framework,
+            promised=tag.promised,
+            environment=spec,
+            notice=_notice(uri, tag, spec),
+            _python=python,
+            _folders=(*base_python_folders(), python.parent.parent, PACKAGE),
+            _commands={
+                "train": runtime_command(python, "train"),
+                "serve": runtime_command(python, "serve", tag.framework),
+            },
+            _variables={**self._variables, **_module_variables(tag)},
+        )
+
+    def _of_registered(self, image: RegisteredImage) -> ResolvedImage:
+        content = self._registered.content(image)
+        commands: dict[Purpose, Sequence[str]] = (
+            {"train": (*image.command, "train"), "serve": (*image.command, "serve")} if image.command else {}
+        )
+        if "train" in image.executables:
+            commands["train"] = (str(content / "train"),)
+        if "serve" in image.executables:
+            commands["serve"] = (str(content / "serve"),)
+        program = [Path(word) for word in image.command if word.startswith("/")] or [content]
+        return ResolvedImage(
+            kind="registered",
+            name=image.name,
+            tag=image.tag,
+            _folders=(*host_python_folders(), *program),
+            _commands=commands,
+            _variables=self._variables,
+            _literal_opt_ml=not image.relocatable,
+        )
+
+    def _unknown(self, uri: str, parsed: ImageUri) -> str:
+        name = parsed.repository
+        tags = known_tags(name) or (sorted(_ALGORITHM_TAGS) if name in self._builtin else [])
+        if tags and parsed.account != (self._account or None):
+            known = f"the tags of {name} that run here match: {', '.join(tags)}"
+        else:
+            names = [*self._builtin, *framework_repositories()]
+            names += [image.name for image in self._registered.list()]
+            known = f"images that run here: {', '.join(sorted(set(names)))}"
+        return (
+            f"The image {uri} does not exist or cannot run on this machine; {known}. "
+            f"To run your own, register a directory with executables `train` and `serve`: "
+            f"wildsage images add {name} DIR"
+        )
+
+
+def brings_script(
+    hyperparameters: Mapping[str, str], environment: Mapping[str, str], entrypoint: Sequence[str] = ()
+) -> bool:
+    """Tell whether a request brings the user's own code to a framework image.
+
+    Training jobs name the script in the hyperparameter ``sagemaker_program`` or bring a
+    ``ContainerEntrypoint``; models name it in the variable ``SAGEMAKER_PROGRAM``, which SDKs send empty
+    where there is none.
+    """
+    named = hyperparameters.get("sagemaker_program", "").strip('"')
+    return bool(entrypoint or named or environment.get("SAGEMAKER_PROGRAM"))
+
+
+def _module_variables(tag: FrameworkTag) -> dict[str, str]:
+    if not tag.module:
+        return {}
+    return {
+        "SAGEMAKER_TRAINING_MODULE": f"{tag.module}.training:main",
+        "SAGEMAKER_SERVING_MODULE": f"{tag.module}.serving:main",
+    }
+
+
+def _notice(uri: ImageUri, tag: FrameworkTag, spec: EnvironmentSpec) -> str:
+    """Say what the tag promises and what runs, in one line."""
+    running = spec.version_of(tag.package) or spec.version_of(f"{tag.package}-cpu")
+    promise = [f"Python {tag.promised_python}"] if tag.promised_python else []
+    runs = [f"Python {sys.version_info.major}.{sys.version_info.minor}"]
+    if tag.package:
+        promise.append(f"{tag.package} {tag.promised}")
+        nearest = "" if running == tag.promised else " (the nearest that runs here)"
+        runs.append(f"{tag.package} {running}{nearest}")
+    runs += [
+        f"{name} {spec.version_of(name)}" for name in ("numpy", "scipy", "pandas") if spec.version_of(name)
+    ]
+    return f"Image {uri.name} promises {', '.join(promise)}; running {', '.join(runs)}."

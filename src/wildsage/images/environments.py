@@ -1,0 +1,175 @@
+"""Python environments for framework images: built once from a lock, kept in the cache, shared read-only.
+
+Guarantees
+----------
+- `Environments.is_ready` is true only for an environment that was built to its end: a marker file is
+  written last.
+- One builder at a time: a lock file is held while an environment is built, also by the build's own
+  processes. If the server dies in the middle, the next build waits for them and begins anew.
+- A build that fails or is cancelled leaves nothing but its lock file.
+- Wheels only: no code of a package runs while it is installed.
+
+An environment is built at the path where it is used, because the scripts in its ``bin`` name it.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import signal
+import sys
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+
+from wildsage.images.frameworks import EnvironmentSpec
+
+OnLine = Callable[[str], None]
+
+_MARKER = "wildsage.json"
+_LINES_IN_ERROR = 15
+_LOCK_POLL_SECONDS = 0.2
+
+
+class EnvironmentBuildError(Exception):
+    """An environment could not be built. The text is for the user."""
+
+
+Installer = Callable[[EnvironmentSpec, Path], Sequence[Sequence[str]]]
+"""The commands that build an environment at a path."""
+
+
+def pip_installer(spec: EnvironmentSpec, path: Path) -> Sequence[Sequence[str]]:
+    """Build with the standard library's venv and the pip it brings: the user's pip configuration holds."""
+    pip = [str(path / "bin" / "python"), "-m", "pip", "install", "--progress-bar", "off"]
+    pip += ["--disable-pip-version-check", "--no-input", "--only-binary", ":all:", "--no-deps"]
+    return [[sys.executable, "-m", "venv", str(path)], [*pip, *spec.pins]]
+
+
+class Environments:
+    """The environments of this machine.
+
+    Parameters
+    ----------
+    cache
+        The cache directory; environments lie below ``environments/`` in it and may be deleted at any
+        time while no job runs.
+    installer
+        Makes the build commands.
+    """
+
+    def __init__(self, cache: Path, installer: Installer = pip_installer) -> None:
+        self._folder = cache / "environments"
+        self._installer = installer
+
+    def python_path(self, spec: EnvironmentSpec) -> Path:
+        """Return the interpreter of an environment, whether it is ready or not."""
+        return self._path(spec) / "bin" / "python"
+
+    def is_ready(self, spec: EnvironmentSpec) -> bool:
+        """Tell whether the environment was built to its end."""
+        return (self._path(spec) / _MARKER).is_file()
+
+    async def prepare(self, spec: EnvironmentSpec, on_line: OnLine) -> None:
+        """Build the environment unless it is ready.
+
+        Parameters
+        ----------
+        on_line
+            Gets each line of the build's log, without its end.
+
+        Raises
+        ------
+        EnvironmentBuildError
+            With the last lines of the build, and what to do.
+        """
+        if self.is_ready(spec):
+            return
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        async with self._locked(spec, on_line) as lock:
+            if not self.is_ready(spec):
+                await self._build(spec, on_line, lock)
+
+    def remove(self, spec: EnvironmentSpec) -> None:
+        """Delete an environment; the next job that needs it builds it again."""
+        path = self._path(spec)
+        (path / _MARKER).unlink(missing_ok=True)
+        shutil.rmtree(path, ignore_errors=True)
+
+    def _path(self, spec: EnvironmentSpec) -> Path:
+        return self._folder / spec.key
+
+    async def _build(self, spec: EnvironmentSpec, on_line: OnLine, lock: int) -> None:
+        path = self._path(spec)
+        on_line(f"Preparing the environment {spec.name} (once; kept in {path})")
+        ready = False
+        try:
+            await asyncio.to_thread(shutil.rmtree, path, ignore_errors=True)
+            for command in self._installer(spec, path):
+                await _run(command, spec, on_line, lock)
+            marker = path / f".{_MARKER}"
+            marker.write_text(json.dumps({"environment": spec.name, "pins": list(spec.pins)}, indent=1))
+            marker.rename(path / _MARKER)
+            ready = True
+        finally:
+            if not ready:
+                # Not in a thread: a cancelled task must not leave before its files are gone.
+                shutil.rmtree(path, ignore_errors=True)
+        on_line(f"The environment {spec.name} is ready.")
+
+    @contextlib.asynccontextmanager
+    async def _locked(self, spec: EnvironmentSpec, on_line: OnLine) -> AsyncIterator[int]:
+        """Hold the environment's lock file; yields its descriptor."""
+        descriptor = os.open(self._folder / f"{spec.key}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        told = False
+        try:
+            while not _try_lock(descriptor):
+                if not told:
+                    on_line(f"Waiting for the environment {spec.name}, which is being prepared already.")
+                    told = True
+                await asyncio.sleep(_LOCK_POLL_SECONDS)
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+async def _run(command: Sequence[str], spec: EnvironmentSpec, on_line: OnLine, lock: int) -> None:
+    """Run one build command to its end, or end it and all its children."""
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        start_new_session=True,
+        pass_fds=(lock,),
+    )
+    last: deque[str] = deque(maxlen=_LINES_IN_ERROR)
+    try:
+        assert process.stdout is not None
+        while line := await process.stdout.readline():
+            text = line.decode(errors="replace").rstrip()
+            last.append(text)
+            on_line(text)
+        code = await process.wait()
+    finally:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
+    if code:
+        lines = "\n".join(last)
+        raise EnvironmentBuildError(
+            f"the environment {spec.name} could not be prepared: {' '.join(command[:4])} … ended with exit code "
+            f"{code}. Is a package index reachable? Prepare it again with: wildsage images prepare {spec.name}\n"
+            f"{lines}"
+        )
