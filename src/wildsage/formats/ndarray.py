@@ -1,0 +1,117 @@
+"""The array container of MXNet (``mx.nd.save``): what several built-in algorithms write as their model.
+
+Layout, little endian: u64 0x112, u64 0, u64 count; per array u32 0xF993FAC9, i32 storage type (0 dense),
+u32 dimensions, i64 per dimension, i32 device type (1 CPU), i32 device id, i32 element type, the elements; then
+u64 count of names, each u64 length and bytes. Without names a reader gets a list.
+"""
+
+import struct
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wildsage.formats.errors import FormatError
+
+_LIST_MAGIC = 0x112
+_ARRAY_MAGIC = 0xF993FAC9
+_MOST_DIMENSIONS = 32
+_TYPES: Final = tuple(np.dtype(name) for name in ("<f4", "<f8", "<f2", "u1", "<i4", "i1", "<i8"))
+"""Element types by their number in the file."""
+
+
+def write_ndarrays(arrays: Sequence[NDArray[Any]] | Mapping[str, NDArray[Any]]) -> bytes:
+    """Serialize a list of arrays, or named arrays.
+
+    Raises
+    ------
+    ValueError
+        If an array's element type has no number in the format, or the array has no dimension.
+    """
+    names = list(arrays) if isinstance(arrays, Mapping) else []
+    values = list(arrays.values()) if isinstance(arrays, Mapping) else list(arrays)
+    parts = [struct.pack("<QQQ", _LIST_MAGIC, 0, len(values))]
+    for value in values:
+        element = value.dtype.newbyteorder("<")
+        if element not in _TYPES or value.ndim == 0:
+            raise ValueError(f"an array of {value.dtype} and shape {value.shape} cannot be stored")
+        parts.append(struct.pack(f"<IiI{value.ndim}q", _ARRAY_MAGIC, 0, value.ndim, *value.shape))
+        parts.append(struct.pack("<iii", 1, 0, _TYPES.index(element)))
+        parts.append(np.ascontiguousarray(value, element).tobytes())
+    parts.append(struct.pack("<Q", len(names)))
+    for name in names:
+        encoded = name.encode()
+        parts.append(struct.pack("<Q", len(encoded)) + encoded)
+    return b"".join(parts)
+
+
+def read_ndarrays(data: bytes, source: str = "NDArray file") -> tuple[list[NDArray[Any]], list[str]]:
+    """Read all arrays and their names (none: the file holds a plain list).
+
+    Raises
+    ------
+    FormatError
+        If the bytes are no such file; nothing larger than the file is ever allocated.
+    """
+    reader = _Reader(data, source)
+    magic, reserved, count = reader.take("<QQQ")
+    if magic != _LIST_MAGIC or reserved != 0:
+        raise FormatError(source, f"0x{magic:X} is not the magic number 0x112 of an NDArray file", offset=0)
+    arrays = [_read_array(reader) for _ in range(reader.plausible(count))]
+    (name_count,) = reader.take("<Q")
+    names = [reader.text() for _ in range(reader.plausible(name_count))]
+    if names and len(names) != len(arrays):
+        raise FormatError(source, f"{len(names)} names for {len(arrays)} arrays", offset=reader.position)
+    return arrays, names
+
+
+def _read_array(reader: "_Reader") -> NDArray[Any]:
+    start = reader.position
+    magic, storage, dimensions = reader.take("<IiI")
+    if magic != _ARRAY_MAGIC or storage != 0 or not 0 < dimensions <= _MOST_DIMENSIONS:
+        raise FormatError(reader.source, "not a dense array of MXNet 1.x", offset=start)
+    shape = reader.take(f"<{dimensions}q")
+    _, _, number = reader.take("<iii")
+    if not 0 <= number < len(_TYPES) or any(not 0 <= size <= len(reader.data) for size in shape):
+        raise FormatError(reader.source, f"shape {shape} of element type {number}", offset=start)
+    size = _TYPES[number].itemsize
+    for extent in shape:
+        size *= extent
+    return np.frombuffer(reader.bytes(size), _TYPES[number]).reshape(shape).copy()
+
+
+class _Reader:
+    """A cursor that never reads past the end."""
+
+    def __init__(self, data: bytes, source: str) -> None:
+        self.data = data
+        self.source = source
+        self.position = 0
+
+    def bytes(self, size: int) -> bytes:
+        if size > len(self.data) - self.position:
+            raise FormatError(
+                self.source, f"the file ends where {size} bytes should follow", offset=self.position
+            )
+        self.position += size
+        return self.data[self.position - size : self.position]
+
+    def take(self, format: str) -> tuple[int, ...]:
+        return struct.unpack(format, self.bytes(struct.calcsize(format)))
+
+    def text(self) -> str:
+        start = self.position
+        (length,) = self.take("<Q")
+        try:
+            return self.bytes(length).decode()
+        except UnicodeDecodeError as error:
+            raise FormatError(self.source, "a name that is not UTF-8", offset=start) from error
+
+    def plausible(self, count: int) -> int:
+        """Refuse a count of items that the rest of the file cannot hold (each takes 8 bytes or more)."""
+        if count > (len(self.data) - self.position) // 8:
+            raise FormatError(
+                self.source, f"{count} items announced, but the file is too short", offset=self.position
+            )
+        return count

@@ -1,0 +1,117 @@
+import io
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
+
+from wildsage.formats import csv_text
+from wildsage.formats.csv_text import Dialect, parse_csv, read_csv
+from wildsage.formats.errors import FormatError
+
+
+def same(text: bytes, expected, **dialect) -> bool:
+    return np.array_equal(parse_csv(text, "x", Dialect(**dialect)), np.float32(expected), equal_nan=True)
+
+
+@settings(max_examples=50)
+@given(npst.arrays(np.float32, npst.array_shapes(min_dims=2, max_dims=2), elements=st.floats(width=32)))
+def test_every_float_is_read_back(matrix):
+    text = "\n".join(",".join(repr(float(value)) for value in row) for row in matrix)
+    assert np.array_equal(parse_csv(text.encode()), matrix, equal_nan=True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"1,2\n3,4", b"1,2\n3,4\n", b"1,2\r\n3,4\r\n", b"\xef\xbb\xbf1,2\n3,4", b'"1","2"\n3,"4"\n', b"1,2\n\n3,4\n\n\n",
+     b" 1 , 2\n 3, 4 ", b"1e0,+2.\n.3e1,4"],
+)  # fmt: skip
+def test_ways_to_write_the_same_matrix(text):
+    assert same(text, [[1, 2], [3, 4]])
+
+
+def test_other_delimiters_are_found():
+    for mark in ("\t", ";", "|", " "):
+        assert same(f"1{mark}2\n3{mark}4\n".encode(), [[1, 2], [3, 4]], delimiter=None)
+    assert same(b"1\n2\n3\n", [[1], [2], [3]], delimiter=None)
+
+
+def test_empty_fields_are_missing_values_where_allowed():
+    nan = math.nan
+    assert same(b",1,\n2,,3\n,,\n", [[nan, 1, nan], [2, nan, 3], [nan, nan, nan]], missing=True)
+    assert same(b"1\t\n\t2\n", [[1, nan], [nan, 2]], missing=True, delimiter="\t")
+    with pytest.raises(FormatError, match="line 2: column 2 holds '', not a number"):
+        parse_csv(b"1,2\n3,\n")
+
+
+def test_other_charsets():
+    assert same("1,2\n3,4".encode("utf-16"), [[1, 2], [3, 4]], charset="utf-16")
+    assert same(b"1,2", [[1, 2]], charset="latin-1")
+    with pytest.raises(FormatError, match="charset 'klingon' is unknown"):
+        parse_csv(b"1", "x", Dialect(charset="klingon"))
+    with pytest.raises(FormatError, match="not in the charset announced"):
+        parse_csv(b"\x00\xd8\x00\x00", "x", Dialect(charset="utf-16-le"))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (b"1,2\n3,4,5\n", "line 2: 3 columns, the lines before have 2"),
+        (b"1,2,3\n4,5\n6,7,8,9\n", "line 2: 2 columns, the lines before have 3"),
+        (b"1,2\n3,x\n", "line 2: column 2 holds 'x', not a number$"),
+        (b"age,income\n3,4\n", "line 1: column 1 holds 'age', not a number; CSV input has no header row"),
+        (b"1,2\n3,1_000\n", "line 2: column 2 holds '1_000'"),
+        (b"1,2\n3,0x10\n", "line 2: column 2 holds '0x10'"),
+        (b"1,2\n\n\n3,\xff\xfe\n", "line 4: column 2"),
+        (b"1,2\n3," + b"9" * 500 + b"z", "line 2: column 2 holds '9{40}…'"),
+    ],
+)
+def test_errors_name_the_line_and_the_rule(text, message):
+    with pytest.raises(FormatError, match=f"train.csv, {message}"):
+        parse_csv(text, "train.csv")
+
+
+def test_an_empty_text_has_no_rows():
+    assert len(parse_csv(b"")) == 0
+    assert len(parse_csv(b"\n\n")) == 0
+
+
+@given(st.binary(max_size=80) | st.text('0123456789.,-+eE\n\r"nainf \t', max_size=80).map(str.encode))
+def test_any_bytes_either_parse_or_are_refused(data):
+    for missing in (False, True):
+        try:
+            assert parse_csv(data, "x", Dialect(missing=missing)).ndim == 2
+        except FormatError as error:
+            assert "line" in str(error)  # noqa: PT017 - either outcome is right
+
+
+def test_files_are_read_in_blocks(monkeypatch):
+    monkeypatch.setattr(csv_text, "_BLOCK", 50)
+    matrix = np.arange(300, dtype=np.float32).reshape(100, 3)
+    text = "\n".join(",".join(map(str, row)) for row in matrix).encode()
+    blocks = list(read_csv(io.BytesIO(text), "x"))
+    assert len(blocks) > 10
+    assert np.array_equal(np.concatenate(blocks), matrix)
+    with pytest.raises(FormatError, match="line 101: 1 columns"):
+        list(read_csv(io.BytesIO(text + b"\n7"), "x"))
+    with pytest.raises(FormatError, match="line 103: column 1 holds 'x'"):
+        list(read_csv(io.BytesIO(text + b"\n\n\nx,2,3"), "x"))
+    assert list(read_csv(io.BytesIO(b""), "x")) == []
+
+
+def test_an_endless_line_is_refused_before_it_fills_the_memory(monkeypatch):
+    monkeypatch.setattr(csv_text, "LONGEST_LINE", 1 << 20)
+    monkeypatch.setattr(csv_text, "_BLOCK", 1 << 18)
+
+    class Endless(io.RawIOBase):
+        served = 0
+
+        def read(self, size=-1):
+            self.served += size
+            assert self.served < 1 << 23
+            return b"1," * (size // 2)
+
+    with pytest.raises(FormatError, match="line 1: the line is longer than 1 MiB"):
+        list(read_csv(Endless(), "x"))

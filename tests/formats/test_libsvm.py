@@ -1,0 +1,91 @@
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from wildsage.formats import libsvm
+from wildsage.formats.errors import FormatError
+from wildsage.formats.libsvm import parse_libsvm, read_libsvm
+
+
+def test_rows_of_different_length():
+    found = parse_libsvm(b"1 0:2.5 3:-1\r\n0\n\n1\t2:1e3 \n")
+    assert found.labels.tolist() == [1, 0, 1]
+    assert found.weights is None
+    assert found.rows.dense().tolist() == [[2.5, 0, 0, -1], [0, 0, 0, 0], [0, 0, 1000, 0]]
+
+
+def test_weights_groups_and_comments():
+    found = parse_libsvm(b"1:0.5 0:2\n0:2 1:3\n")
+    assert found.weights.tolist() == [0.5, 2]
+    found = parse_libsvm(b"1 qid:7 0:2 # first\n0 qid:8 1:3\n")
+    assert found.groups.tolist() == [7, 8]
+    assert found.rows.dense().tolist() == [[2, 0], [0, 3]]
+
+
+def test_missing_entries_can_be_told_from_zeros():
+    assert np.isnan(parse_libsvm(b"1 1:0").rows.dense(np.nan)).tolist() == [[True, False]]
+
+
+@settings(max_examples=60)
+@given(
+    st.booleans(),
+    st.lists(
+        st.tuples(
+            st.integers(-5, 5), st.dictionaries(st.integers(0, 30), st.floats(width=32, allow_nan=False))
+        ),
+        min_size=1,
+    ),
+)
+def test_the_fast_and_the_careful_way_agree(weighted, lines):
+    text = "\n".join(
+        f"{label}{':2' if weighted else ''} " + " ".join(f"{i}:{v!r}" for i, v in entries.items())
+        for label, entries in lines
+    ).encode()
+    fast, careful = libsvm._parse_at_once(text), libsvm._parse_by_line(text, "x", 1)
+    assert fast is not None
+    assert fast.labels.tolist() == careful.labels.tolist()
+    assert fast.rows.starts.tolist() == careful.rows.starts.tolist()
+    assert fast.rows.columns.tolist() == careful.rows.columns.tolist()
+    assert np.array_equal(fast.rows.values, careful.rows.values)
+    assert (fast.weights is None) == (careful.weights is None) == (not weighted)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (b"1 0:1\n2 3 4:5", "line 2: '3' is not of the form index:value"),
+        (b"1 0:1\n1 2:3:4 5", "line 2: '3:4' is not a number"),
+        (b"1 0:1\nx 0:1", "line 2: 'x' is not a number; expected: label index:value"),
+        (b"1 -1:2", "line 1: '-1' is not a column index"),
+        (b"1 1.5:2", "line 1: '1.5' is not a column index"),
+        (b"1 99999999999:2", "line 1: '99999999999' is not a column index"),
+        (b"1 0:1\n1:2 0:1", "line 2: some rows have a weight"),
+        (b"1 qid:1 0:1\n1 0:1", "line 2: some rows have a group"),
+        (b"1,2,3\n", "line 1: '1,2,3' is not a number"),
+    ],
+)
+def test_errors_name_the_line_and_the_rule(text, message):
+    with pytest.raises(FormatError, match=f"a.libsvm, {message}"):
+        parse_libsvm(text, "a.libsvm")
+
+
+@given(st.binary(max_size=60) | st.text("0123456789.:- \n\tqid#", max_size=60).map(str.encode))
+def test_any_bytes_either_parse_or_are_refused(data):
+    try:
+        found = parse_libsvm(data)
+        assert len(found.rows) == len(found.labels)
+    except FormatError as error:
+        assert "line" in str(error)  # noqa: PT017 - either outcome is right
+
+
+def test_files_are_read_in_blocks(monkeypatch):
+    monkeypatch.setattr(libsvm, "_BLOCK", 40)
+    text = b"".join(b"%d 0:%d 1:1\n" % (i % 2, i) for i in range(60))
+    parts = list(read_libsvm(io.BytesIO(text), "x"))
+    assert len(parts) > 5
+    assert np.concatenate([part.rows.dense()[:, 0] for part in parts]).tolist() == list(range(60))
+    with pytest.raises(FormatError, match="line 61"):
+        list(read_libsvm(io.BytesIO(text + b"oops"), "x"))
