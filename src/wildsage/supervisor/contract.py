@@ -25,6 +25,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from wildsage.compute.base import Limits, Mount
+
+__all__ = [
+    "Channel", "Event", "EventKind", "ExitRecord", "InputObject", "JobFile", "Limits", "Mount", "Outcome", "Program",
+    "StopReason", "StopRequest", "write_durably",
+]  # fmt: skip
+
 JOB_FILE = "job.json"
 TOKEN_FILE = "token"  # noqa: S105 - a file name
 STOP_FILE = "stop"
@@ -66,15 +73,6 @@ class Channel:
 
 
 @dataclass(frozen=True, slots=True)
-class Mount:
-    """A folder or file of this machine that the container sees. Read-only unless `writable`."""
-
-    source: str
-    target: str
-    writable: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Program:
     """What runs in the container.
 
@@ -86,21 +84,15 @@ class Program:
         The whole environment. Nothing is inherited from the server.
     mounts
         What the image brings besides the system's own folders: its folder, an interpreter, a package.
+    needs_opt_ml
+        It opens ``/opt/ml`` by that very name; without a private file system it is refused.
     """
 
     argv: tuple[str, ...]
     environment: Mapping[str, str]
     mounts: tuple[Mount, ...] = ()
     working_directory: str = "/"
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Bounds on the container. None: no bound of its own."""
-
-    cpus: float | None = None
-    memory_bytes: int | None = None
-    processes: int | None = 4096
+    needs_opt_ml: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +120,8 @@ class JobFile:
         The stream's segment, written in the format of `wildsage.formats.logframes`.
     isolated
         No network at all (``EnableNetworkIsolation``), and no credentials.
+    hostname, hosts
+        The container's name, and addresses on the loopback network by name of all hosts of its job.
     """
 
     run_id: str
@@ -143,9 +137,11 @@ class JobFile:
     compress_output: bool = True
     max_runtime_seconds: float | None = None
     stop_grace_seconds: float = 120.0
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
     isolated: bool = False
     sandbox: Literal["auto", "bubblewrap", "namespaces", "none"] = "auto"
+    hostname: str = "algo-1"
+    hosts: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """Serialize."""
@@ -167,6 +163,7 @@ class JobFile:
             environment=program["environment"],
             mounts=tuple(Mount(**mount) for mount in program["mounts"]),
             working_directory=program["working_directory"],
+            needs_opt_ml=program["needs_opt_ml"],
         )
         raw["channels"] = tuple(
             Channel(channel["name"], tuple(InputObject(**item) for item in channel["objects"]))
@@ -261,7 +258,8 @@ def write_durably(path: Path, text: str, mode: int = 0o600) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     try:
-        os.write(descriptor, text.encode())
+        with os.fdopen(os.dup(descriptor), "wb") as file:
+            file.write(text.encode())
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

@@ -1,0 +1,204 @@
+"""Carry one run from its job file to its exit record."""
+
+import json
+import os
+import time
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from wildsage.compute.base import Container, LaunchError, Mount, Process, UnavailableError
+from wildsage.compute.select import choose
+from wildsage.supervisor.contract import (
+    EXIT_FILE,
+    JOB_FILE,
+    JOURNAL_FILE,
+    ML_FOLDER,
+    OUT_FOLDER,
+    RUN_FOLDER,
+    STOP_FILE,
+    TOKEN_FILE,
+    ExitRecord,
+    JobFile,
+    Outcome,
+    StopReason,
+    write_durably,
+)
+from wildsage.supervisor.environment import ML_TARGET, RUN_TARGET, container_environment
+from wildsage.supervisor.journal import Journal
+from wildsage.supervisor.logs import LogFile, LogPump
+
+ROOT_FOLDER = "root"
+"""In the run's folder: the container's own files outside its mounts. Gone when the run is over."""
+
+_FAILURE_CHARACTERS = 1024
+_POLL_SECONDS = 0.1
+_DRAIN_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How the container ended."""
+
+    exit_code: int
+    stop_reason: StopReason | None
+    seconds: float
+    out_of_memory: bool
+    log_tail: tuple[str, ...]
+
+
+class StoppedEarlyError(Exception):
+    """The run was asked to stop before its container was launched."""
+
+
+class Run:
+    """One run. The thread that calls `carry` must be the process's main thread: the container dies with it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.ml = folder / ML_FOLDER
+        self.job = JobFile.from_json((folder / JOB_FILE).read_text(encoding="utf-8"))
+        self.journal = Journal(folder / JOURNAL_FILE)
+
+    def carry(self) -> ExitRecord:
+        """Do everything and write the exit record."""
+        self.journal.write("started", pid=os.getpid())
+        record = self._record()
+        write_durably(self.folder / EXIT_FILE, json.dumps(asdict(record), ensure_ascii=False))
+        return record
+
+    def _record(self) -> ExitRecord:
+        try:
+            self._stage()
+            ended = self._contain()
+            record = self._judge(ended)
+            return replace(record, artifacts=self._pack())
+        except StoppedEarlyError:
+            return ExitRecord("stopped", _now(), stop_reason=self._stop_requested())
+        except (LaunchError, UnavailableError, OSError) as error:
+            return ExitRecord("platform_error", _now(), message=f"{type(error).__name__}: {error}")
+
+    # Before the launch
+
+    def _stage(self) -> None:
+        for name in ("input/config", "input/data", "model", "output/data"):
+            (self.ml / name).mkdir(parents=True, exist_ok=True)
+        for name, content in self.job.config_files.items():
+            (self.ml / "input/config" / name).write_text(content, encoding="utf-8")
+
+    # The container
+
+    def _contain(self) -> Ended:
+        sandbox = choose(self.job.sandbox)
+        container = self._container()
+        reader, writer = os.pipe()
+        pump = LogPump(reader, LogFile(Path(self.job.log_path)))
+        try:
+            process = sandbox.launch(container, writer, writer)
+        finally:
+            os.close(writer)
+        launched_at = time.monotonic()
+        pump.start()
+        self.journal.write("launched", sandbox=sandbox.name, level=sandbox.level, limits=dict(process.limits))
+        try:
+            exit_code, stop_reason = self._watch(process, launched_at)
+            seconds = time.monotonic() - launched_at
+            pump.join(_DRAIN_SECONDS)
+            self.journal.write("exited", exit_code=exit_code, out_of_memory=process.out_of_memory())
+            return Ended(exit_code, stop_reason, seconds, process.out_of_memory(), pump.tail)
+        except LaunchError as error:
+            pump.join(_DRAIN_SECONDS)
+            raise LaunchError("\n".join((str(error), *pump.tail))) from error
+        finally:
+            process.release()
+            with suppress(FileNotFoundError):
+                (self.folder / RUN_FOLDER / TOKEN_FILE).unlink()
+
+    def _container(self) -> Container:
+        job = self.job
+        if not job.isolated:
+            token = (self.folder / TOKEN_FILE).read_text(encoding="utf-8")
+            write_durably(self.folder / RUN_FOLDER / TOKEN_FILE, token)
+        root = self.folder / ROOT_FOLDER
+        root.mkdir(exist_ok=True)
+        own = (
+            Mount(str(self.ml), ML_TARGET, writable=True),
+            Mount(str(self.folder / RUN_FOLDER), RUN_TARGET, writable=True),
+        )
+        return Container(
+            argv=job.program.argv,
+            environment=container_environment(job),
+            root=root,
+            mounts=(*own, *job.program.mounts),
+            working_directory=job.program.working_directory,
+            hostname=job.hostname,
+            hosts=job.hosts,
+            limits=job.limits,
+            isolated=job.isolated,
+            needs_opt_ml=job.program.needs_opt_ml,
+        )
+
+    def _watch(self, process: Process, launched_at: float) -> tuple[int, StopReason | None]:
+        """Wait for the container's end; bring it about when it is asked for or due."""
+        limit = self.job.max_runtime_seconds
+        while (exit_code := process.wait(_POLL_SECONDS)) is None:
+            reason = self._stop_requested()
+            if reason is None and limit is not None and time.monotonic() - launched_at >= limit:
+                reason = "max_runtime"
+            if reason is not None:
+                return self._end(process, reason), reason
+        return exit_code, None
+
+    def _end(self, process: Process, reason: StopReason) -> int:
+        self.journal.write("stopping", reason=reason)
+        process.terminate()
+        exit_code = process.wait(self.job.stop_grace_seconds)
+        if exit_code is None:
+            process.kill()
+            exit_code = process.wait()
+        assert exit_code is not None  # without a timeout, wait returns at the end only
+        return exit_code
+
+    def _stop_requested(self) -> StopReason | None:
+        try:
+            content = (self.folder / STOP_FILE).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+        reason: StopReason = json.loads(content)["reason"]
+        return reason
+
+    # After it
+
+    def _judge(self, ended: Ended) -> ExitRecord:
+        outcome: Outcome = "completed" if ended.exit_code == 0 else "failed"
+        message = ""
+        if ended.stop_reason is not None:
+            outcome = "stopped"
+        elif outcome == "failed" and ended.out_of_memory:
+            message = f"out of memory: the container is limited to {self.job.limits.memory_bytes} bytes"
+        return ExitRecord(
+            outcome,
+            _now(),
+            exit_code=ended.exit_code,
+            stop_reason=ended.stop_reason,
+            message=message,
+            failure=self._failure(),
+            log_tail=ended.log_tail,
+            billable_seconds=round(ended.seconds, 3),
+        )
+
+    def _failure(self) -> str:
+        try:
+            with (self.ml / "output/failure").open("rb") as file:
+                content = file.read(4 * _FAILURE_CHARACTERS)
+        except OSError:
+            return ""
+        return content.decode("utf-8", "replace")[:_FAILURE_CHARACTERS]
+
+    def _pack(self) -> dict[str, int]:
+        (self.folder / OUT_FOLDER).mkdir(exist_ok=True)
+        return {}
+
+
+def _now() -> float:
+    return round(time.time(), 3)
