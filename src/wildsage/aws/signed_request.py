@@ -1,0 +1,187 @@
+"""What a request claims of its signature, read from its ``Authorization`` header or its query."""
+
+import re
+from calendar import timegm
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from time import strptime
+
+from wildsage.aws.http import HttpRequest
+from wildsage.aws.refusals import Dialect, dialect_of, incomplete
+from wildsage.core.errors import ServiceError
+from wildsage.core.signing import ALGORITHM, S3_SERVICES, Scope
+
+LONGEST_EXPIRY = 7 * 24 * 3600
+
+_TIMESTAMP = "%Y%m%dT%H%M%SZ"
+_HEADER_PARAMETERS = ("Credential", "SignedHeaders", "Signature")
+_QUERY_PARAMETERS = (
+    "X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires", "X-Amz-SignedHeaders", "X-Amz-Signature",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A version 4 signature as the request states it. Nothing of it is verified yet.
+
+    Attributes
+    ----------
+    timestamp, at
+        ``X-Amz-Date`` (or ``Date``) as it is signed, and in epoch seconds.
+    expires
+        Seconds for which a presigned URL holds; None for a signature in the header.
+    """
+
+    access_key_id: str
+    scope: Scope
+    timestamp: str
+    at: float
+    signed_headers: tuple[str, ...]
+    signature: str
+    session_token: str | None
+    expires: int | None
+    dialect: Dialect
+
+
+def read_header(request: HttpRequest, authorization: str) -> Claim:
+    """Read an ``Authorization`` header of version 4.
+
+    Raises
+    ------
+    ServiceError
+        Naming what is absent or malformed.
+    """
+    text = authorization.removeprefix(ALGORITHM).strip()
+    parameters = dict(part.strip().partition("=")[::2] for part in text.split(","))
+    access_key_id, scope = _read_credential(parameters.get("Credential", ""))
+    dialect = dialect_of(request, scope.service)
+    for name in _HEADER_PARAMETERS:
+        if not parameters.get(name):
+            raise incomplete(dialect, f"Authorization header requires '{name}' parameter.")
+    _check_scope(dialect, parameters["Credential"], scope, presigned=False)
+    timestamp, at = _read_time(request, dialect)
+    return Claim(
+        access_key_id=access_key_id,
+        scope=scope,
+        timestamp=timestamp,
+        at=at,
+        signed_headers=tuple(parameters["SignedHeaders"].split(";")),
+        signature=parameters["Signature"],
+        session_token=request.headers.get("x-amz-security-token") or None,
+        expires=None,
+        dialect=dialect,
+    )
+
+
+def read_query(request: HttpRequest) -> Claim:
+    """Read the parameters of a presigned URL of version 4.
+
+    Raises
+    ------
+    ServiceError
+        Naming what is absent, repeated or malformed.
+    """
+    query = request.query()
+    parameters = dict(query)
+    access_key_id, scope = _read_credential(parameters.get("X-Amz-Credential", ""))
+    dialect = dialect_of(request, scope.service)
+    for name in _QUERY_PARAMETERS:
+        count = sum(1 for found, _ in query if found == name)
+        # Elsewhere than in S3 a URL without X-Amz-Expires holds as long as a signed header would.
+        optional = name == "X-Amz-Expires" and scope.service not in S3_SERVICES
+        if count > 1 or (not parameters.get(name) and not optional):
+            seen = "it is repeated" if count > 1 else "it is absent"
+            raise incomplete(
+                dialect, f"Query-string authentication version 4 requires one {name}: {seen}", presigned=True
+            )
+    _check_scope(dialect, parameters["X-Amz-Credential"], scope, presigned=True)
+    if parameters["X-Amz-Algorithm"] != ALGORITHM:
+        raise incomplete(dialect, f"X-Amz-Algorithm only supports {ALGORITHM!r}", presigned=True)
+    timestamp = parameters["X-Amz-Date"]
+    return Claim(
+        access_key_id=access_key_id,
+        scope=scope,
+        timestamp=timestamp,
+        at=_parse_timestamp(timestamp, dialect, presigned=True),
+        signed_headers=tuple(parameters["X-Amz-SignedHeaders"].split(";")),
+        signature=parameters["X-Amz-Signature"],
+        session_token=parameters.get("X-Amz-Security-Token")
+        or request.headers.get("x-amz-security-token")
+        or None,
+        expires=_read_expires(parameters.get("X-Amz-Expires"), dialect),
+        dialect=dialect,
+    )
+
+
+def _read_credential(text: str) -> tuple[str, Scope]:
+    """Split ``KEY/DATE/REGION/SERVICE/aws4_request``; what is absent becomes empty."""
+    key, date, region, service, *_ = [*text.split("/"), "", "", "", ""]
+    return key, Scope(date, region, service)
+
+
+def _check_scope(dialect: Dialect, credential: str, scope: Scope, *, presigned: bool) -> None:
+    if credential.count("/") != 4 or not credential.endswith("/aws4_request") or "" in credential.split("/"):
+        raise incomplete(
+            dialect,
+            f"Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/aws4_request,"
+            f" got {credential[:200]!r}",
+            presigned=presigned,
+        )
+    if not re.fullmatch(r"[0-9]{8}", scope.date):
+        raise incomplete(
+            dialect, f"The date of the credential scope is YYYYMMDD, got {scope.date!r}", presigned=presigned
+        )
+
+
+def _read_time(request: HttpRequest, dialect: Dialect) -> tuple[str, float]:
+    dates = request.headers.get_all("x-amz-date") or request.headers.get_all("date")
+    if len(dates) != 1:
+        raise incomplete(
+            dialect,
+            f"Authorization header requires existence of either one 'X-Amz-Date' or one 'Date' header, got {dates}",
+        )
+    text = dates[0].strip()
+    if "," not in text:
+        return text, _parse_timestamp(text, dialect, presigned=False)
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        raise incomplete(
+            dialect, f"Date must be an RFC 9110 or ISO 8601 basic date, got {text[:80]!r}"
+        ) from None
+    return _basic(moment), moment.timestamp()
+
+
+def _basic(moment: datetime) -> str:
+    return moment.strftime(_TIMESTAMP)
+
+
+def _parse_timestamp(text: str, dialect: Dialect, *, presigned: bool) -> float:
+    # strptime takes fewer digits than it says.
+    if re.fullmatch(r"[0-9]{8}T[0-9]{6}Z", text):
+        try:
+            return float(timegm(strptime(text, _TIMESTAMP)))
+        except ValueError:
+            pass
+    raise incomplete(
+        dialect,
+        f"X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\", got {text[:80]!r}",
+        presigned=presigned,
+    )
+
+
+def _read_expires(text: str | None, dialect: Dialect) -> int | None:
+    if text is None:
+        return None
+    if not re.fullmatch(r"[0-9]{1,9}", text) or not 1 <= int(text) <= LONGEST_EXPIRY:
+        raise incomplete(
+            dialect, f"X-Amz-Expires must be a number of seconds from 1 to {LONGEST_EXPIRY} (a week), got {text[:40]!r}",
+            presigned=True,
+        )  # fmt: skip
+    return int(text)
+
+
+def unsupported(request: HttpRequest, message: str) -> ServiceError:
+    """Return the refusal of a way of signing that is not spoken here."""
+    return incomplete(dialect_of(request, ""), message)
