@@ -27,6 +27,11 @@ class Layout:
         return self.root / "server.json"
 
     @property
+    def settings(self) -> Path:
+        """What was decided at the first start and stays: account, port (JSON)."""
+        return self.root / "settings.json"
+
+    @property
     def server_log(self) -> Path:
         """The log of a server that runs in the background."""
         return self.root / "server.log"
@@ -52,6 +57,11 @@ class Layout:
         return self.root / "authority"
 
     @property
+    def clients(self) -> Path:
+        """What unmodified clients are given: trust bundles, profiles; the lock and address of their proxy."""
+        return self.root / "clients"
+
+    @property
     def objects(self) -> Path:
         """Content of stored objects."""
         return self.root / "objects"
@@ -74,6 +84,6 @@ class Layout:
     def make(self) -> None:
         """Make the folders that are absent, readable by the owner alone."""
         for folder in (
-            self.root, self.authority, self.objects, self.logs, self.runs, self.images,
+            self.root, self.authority, self.clients, self.objects, self.logs, self.runs, self.images,
         ):  # fmt: skip
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,0 +1,47 @@
+# From a bare machine: `make demo` and `make test` set themselves up in .venv. Needs Python 3.11 or newer.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP_INSTALL := install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: setup test lint check docs demo acceptance bench clean help
+
+help:            ## list the targets
+	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/: .*## / - /'
+
+setup: $(VENV)/ready          ## make .venv with Wildsage and the tools of its developers
+
+$(VENV)/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip $(PIP_INSTALL) --editable '.[all]' $$(sed -n '/^dev = \[/,/^\]/s/^  "\([^"]*\)",.*/\1/p' pyproject.toml)
+	touch $@
+
+test: setup      ## the tests (under five minutes)
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not acceptance and not faults" $(ARGS)
+
+lint: setup      ## style, types, direction of imports, generated documents
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/wildsage coverage --check docs/operations.md
+
+docs: setup      ## write the generated documents
+	$(BIN)/wildsage coverage --write docs/operations.md
+
+demo: setup      ## run the main job on real data and show the result
+	$(BIN)/wildsage demo
+
+acceptance: setup $(VENV)-sdk2/ready $(VENV)-sdk3/ready   ## unmodified clients against a live server
+	$(BIN)/python -m pytest -n 4 -m acceptance tests/acceptance $(ARGS)
+
+$(VENV)-sdk%/ready: tests/acceptance/sdk%.txt
+	$(PYTHON) -m venv $(VENV)-sdk$*
+	$(VENV)-sdk$*/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
+bench: setup     ## the figures of the README
+	$(BIN)/python -m benchmarks
+
+clean:           ## remove what the targets made
+	rm -rf $(VENV) $(VENV)-sdk2 $(VENV)-sdk3 dist demo-output

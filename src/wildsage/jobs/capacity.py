@@ -1,0 +1,73 @@
+"""The machine's capacity: who runs now, who waits, and how many are ahead."""
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A share of the machine.
+
+    Attributes
+    ----------
+    cores
+        Threads a run may use.
+    """
+
+    cores: int
+
+
+class Capacity:
+    """Grants slots in the order of arrival. For one event loop.
+
+    A job never takes more than half of the machine, so that two can run side by side.
+
+    Parameters
+    ----------
+    cores
+        What there is to give.
+    """
+
+    def __init__(self, cores: int) -> None:
+        self._cores = max(2, cores)
+        self._free = self._cores
+        self._waiting: deque[tuple[int, asyncio.Future[Slot]]] = deque()
+
+    def slot_for(self, virtual_cpus: int) -> Slot:
+        """Return the slot that an instance with so many vCPUs gets here."""
+        return Slot(max(1, min(virtual_cpus, self._cores // 2)))
+
+    def ahead(self) -> int:
+        """Return how many wait already."""
+        return len(self._waiting)
+
+    def take_now(self, slot: Slot) -> bool:
+        """Take a slot without waiting, whatever is free: for a run that is alive already."""
+        self._free -= slot.cores
+        return self._free >= 0
+
+    async def take(self, slot: Slot) -> None:
+        """Wait until the slot is free and take it."""
+        if not self._waiting and self._free >= slot.cores:
+            self._free -= slot.cores
+            return
+        future: asyncio.Future[Slot] = asyncio.get_running_loop().create_future()
+        self._waiting.append((slot.cores, future))
+        try:
+            await future
+        except asyncio.CancelledError:
+            if future.done() and not future.cancelled():
+                self.give_back(slot)  # granted in the moment of the cancellation
+            else:
+                self._waiting.remove((slot.cores, future))
+            raise
+
+    def give_back(self, slot: Slot) -> None:
+        """Return a slot and grant it to those who wait."""
+        self._free += slot.cores
+        while self._waiting and self._waiting[0][0] <= self._free:
+            cores, future = self._waiting.popleft()
+            if not future.done():
+                self._free -= cores
+                future.set_result(slot)

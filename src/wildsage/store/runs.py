@@ -1,0 +1,97 @@
+"""Runs of training jobs: what waits, what was launched, how far its journal became state."""
+
+import sqlite3
+from dataclasses import dataclass
+from typing import Literal
+
+from wildsage.store.database import Database, Transaction
+from wildsage.store.resources import Key
+
+RunState = Literal["queued", "launched", "settled"]
+TRAINING_JOB = "training-job"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One launch of a training job's container.
+
+    Attributes
+    ----------
+    applied
+        Sequence number of the last journal event that became state.
+    stream_id
+        The log stream of the run; None before its launch.
+    """
+
+    run_id: str
+    job: Key
+    attempt: int
+    state: RunState
+    applied: int
+    stream_id: int | None
+
+
+def _run(row: sqlite3.Row) -> Run:
+    return Run(
+        run_id=row["run_id"],
+        job=Key(row["account"], row["region"], TRAINING_JOB, row["job_name"]),
+        attempt=row["attempt"],
+        state=row["state"],
+        applied=row["applied"],
+        stream_id=row["stream_id"],
+    )
+
+
+class Runs:
+    """Access to the run table."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    def unsettled(self) -> list[Run]:
+        """Return the runs that are not over, in the order of their creation."""
+        rows = self.database.read(
+            "SELECT * FROM training_run WHERE state IN ('queued', 'launched') ORDER BY queued_at, run_id"
+        )
+        return [_run(row) for row in rows]
+
+    def unsettled_run(self, run_id: str) -> Run | None:
+        """Return a run as it is now; None if it is over."""
+        row = self.database.read_one(
+            "SELECT * FROM training_run WHERE run_id = ? AND state <> 'settled'", (run_id,)
+        )
+        return None if row is None else _run(row)
+
+    @staticmethod
+    def queue(transaction: Transaction, run_id: str, job: Key, attempt: int, at: float) -> None:
+        """Store a new run that waits for its launch."""
+        transaction.execute(
+            "INSERT INTO training_run (run_id, account, region, job_name, attempt, state, queued_at)"
+            " VALUES (?, ?, ?, ?, ?, 'queued', ?)",
+            (run_id, job.account, job.region, job.name, attempt, at),
+        )
+
+    @staticmethod
+    def mark_launched(transaction: Transaction, run_id: str, stream_id: int) -> None:
+        """Say that the run's folder is complete and its supervisor may exist."""
+        transaction.execute(
+            "UPDATE training_run SET state = 'launched', stream_id = ? WHERE run_id = ?", (stream_id, run_id)
+        )
+
+    @staticmethod
+    def mark_applied(transaction: Transaction, run_id: str, sequence: int) -> None:
+        """Say that the journal became state up to `sequence`."""
+        transaction.execute("UPDATE training_run SET applied = ? WHERE run_id = ?", (sequence, run_id))
+
+    @staticmethod
+    def mark_settled(transaction: Transaction, run_id: str) -> None:
+        """Say that nothing of the run is left to do."""
+        transaction.execute("UPDATE training_run SET state = 'settled' WHERE run_id = ?", (run_id,))
+
+    @staticmethod
+    def forget(transaction: Transaction, job: Key) -> None:
+        """Remove the runs of a job that is deleted."""
+        transaction.execute(
+            "DELETE FROM training_run WHERE account = ? AND region = ? AND job_name = ?",
+            (job.account, job.region, job.name),
+        )

@@ -1,0 +1,54 @@
+"""Fixtures that every room's tests share."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from wildsage.core.context import RequestContext
+from wildsage.store.database import Database
+
+
+class FakeClock:
+    """A clock that a test moves."""
+
+    def __init__(self, now: float = 1_800_000_000.0) -> None:
+        self.time = now
+
+    def now(self) -> float:
+        return self.time
+
+    def monotonic(self) -> float:
+        return self.time
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def context(clock: FakeClock) -> RequestContext:
+    return RequestContext(
+        account="123456789012",
+        region="us-west-2",
+        partition="aws",
+        principal_arn="arn:aws:sts::123456789012:assumed-role/Tester/session",
+        request_id="request-1",
+        clock=clock,
+        endpoint_url="http://127.0.0.1:1",
+    )
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Iterator[Database]:
+    database = Database(tmp_path / "state.db", "state")
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def telemetry(tmp_path: Path) -> Iterator[Database]:
+    database = Database(tmp_path / "telemetry.db", "telemetry", durable=False)
+    yield database
+    database.close()

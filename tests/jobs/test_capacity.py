@@ -1,0 +1,68 @@
+"""Slots: who runs, who waits, nothing is lost by a cancellation."""
+
+import asyncio
+
+from wildsage.jobs.capacity import Capacity, Slot
+
+
+def test_two_jobs_fit_however_large_their_instances():
+    capacity = Capacity(4)
+    assert capacity.slot_for(96) == Slot(2)
+    assert capacity.slot_for(1) == Slot(1)
+
+
+def test_slots_are_granted_in_the_order_of_arrival():
+    async def play():
+        capacity = Capacity(2)
+        one = Slot(1)
+        await capacity.take(one)
+        await capacity.take(one)
+        order = []
+
+        async def wait(name):
+            await capacity.take(one)
+            order.append(name)
+
+        waiting = [asyncio.create_task(wait(name)) for name in "abc"]
+        await asyncio.sleep(0)
+        assert capacity.ahead() == 3
+        waiting[1].cancel()
+        await asyncio.gather(waiting[1], return_exceptions=True)
+        capacity.give_back(one)
+        capacity.give_back(one)
+        await asyncio.gather(waiting[0], waiting[2])
+        assert capacity.ahead() == 0
+        return order
+
+    assert asyncio.run(play()) == ["a", "c"]
+
+
+def test_a_grant_that_meets_a_cancellation_is_returned():
+    async def play():
+        capacity = Capacity(2)
+        two = Slot(2)
+        await capacity.take(two)
+        waiting = asyncio.create_task(capacity.take(two))
+        await asyncio.sleep(0)
+        capacity.give_back(two)  # granted, but the task has not run yet
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        await asyncio.wait_for(capacity.take(two), 1)
+
+    asyncio.run(play())
+
+
+def test_runs_that_are_alive_after_a_restart_are_counted():
+    async def play():
+        capacity = Capacity(2)
+        assert capacity.take_now(Slot(1))
+        assert capacity.take_now(Slot(1))
+        assert not capacity.take_now(Slot(1))
+        waiting = asyncio.create_task(capacity.take(Slot(1)))
+        await asyncio.sleep(0)
+        capacity.give_back(Slot(1))
+        assert not waiting.done()
+        capacity.give_back(Slot(1))
+        await asyncio.wait_for(waiting, 1)
+
+    asyncio.run(play())

@@ -1,0 +1,122 @@
+"""The guarantees in the docstring of wildsage.store.database."""
+
+import asyncio
+import sqlite3
+import threading
+
+import pytest
+
+from wildsage.store.database import Database, DatabaseClosedError, migrate
+
+PUT = "INSERT INTO tag (arn, key, value) VALUES (?, ?, ?)"
+
+
+def test_a_reader_sees_what_was_acknowledged(state):
+    state.write_blocking(lambda t: t.execute(PUT, ("a", "k", "v")))
+    assert state.read_one("SELECT value FROM tag WHERE arn = 'a'")["value"] == "v"
+
+
+def test_a_work_that_raises_is_rolled_back_alone(state):
+    gate = threading.Event()
+
+    def hold(_transaction):
+        gate.wait(5)
+
+    def good(transaction):
+        transaction.execute(PUT, ("good", "k", "v"))
+
+    def bad(transaction):
+        transaction.execute(PUT, ("bad", "k", "v"))
+        raise LookupError("no")
+
+    async def together():
+        first = asyncio.ensure_future(state.write(hold))
+        await asyncio.sleep(0)
+        rest = [asyncio.ensure_future(state.write(work)) for work in (good, bad)]
+        await asyncio.sleep(0)
+        gate.set()
+        await first
+        return await asyncio.gather(*rest, return_exceptions=True)
+
+    results = asyncio.run(together())
+    assert results[0] is None
+    assert isinstance(results[1], LookupError)
+    assert [row["arn"] for row in state.read("SELECT arn FROM tag")] == ["good"]
+
+
+def test_works_that_arrive_together_share_a_commit(state):
+    gate = threading.Event()
+    commits = []
+    state.listen("commit", lambda: commits.append(1))
+
+    def put(number):
+        def work(transaction):
+            transaction.execute(PUT, (str(number), "k", "v"))
+            transaction.notify("commit")
+
+        return work
+
+    async def together():
+        first = asyncio.ensure_future(state.write(lambda _t: gate.wait(5)))
+        await asyncio.sleep(0)
+        rest = [asyncio.ensure_future(state.write(put(number))) for number in range(50)]
+        await asyncio.sleep(0)
+        gate.set()
+        await asyncio.gather(first, *rest)
+
+    asyncio.run(together())
+    assert state.read_one("SELECT COUNT(*) AS n FROM tag")["n"] == 50
+    assert len(commits) <= 2
+
+
+def test_listeners_hear_only_after_the_commit(state):
+    seen = []
+    state.listen("topic", lambda: seen.append(state.read_one("SELECT COUNT(*) AS n FROM tag")["n"]))
+
+    def work(transaction):
+        transaction.execute(PUT, ("a", "k", "v"))
+        transaction.notify("topic")
+
+    state.write_blocking(work)
+    state.close()
+    assert seen == [1]
+
+
+def test_a_failed_commit_fails_every_work_and_keeps_nothing(state):
+    def violate(transaction):
+        transaction.execute("PRAGMA defer_foreign_keys = ON")
+        transaction.execute(PUT, ("a", "k", "v"))
+        transaction._connection.execute("ROLLBACK")  # as SQLite itself does on some I/O errors
+
+    with pytest.raises(sqlite3.Error):
+        state.write_blocking(violate)
+    assert state.read("SELECT * FROM tag") == []
+    state.write_blocking(lambda t: t.execute(PUT, ("b", "k", "v")))
+    assert len(state.read("SELECT * FROM tag")) == 1
+
+
+def test_closing_finishes_what_was_queued(tmp_path):
+    database = Database(tmp_path / "x.db", "state")
+    futures = [database._submit(lambda t, n=n: t.execute(PUT, (str(n), "k", "v"))) for n in range(20)]
+    database.close()
+    assert all(future.done() and future.exception() is None for future in futures)
+    with pytest.raises(DatabaseClosedError):
+        database.write_blocking(lambda _t: None)
+
+
+def test_durable_means_full_synchronous(state, telemetry):
+    full = state.write_blocking(lambda t: t.execute("PRAGMA synchronous").fetchone()[0])
+    normal = telemetry.write_blocking(lambda t: t.execute("PRAGMA synchronous").fetchone()[0])
+    assert (full, normal) == (2, 1)
+
+
+def test_migrations_run_once_and_refuse_a_newer_state(tmp_path):
+    path = tmp_path / "x.db"
+    Database(path, "state").close()
+    Database(path, "state").close()
+    connection = sqlite3.connect(path)
+    connection.execute("INSERT INTO schema_version (version) VALUES (9999)")
+    connection.commit()
+    with pytest.raises(RuntimeError, match="newer Wildsage"):
+        migrate(connection, "state")
+    connection.close()
