@@ -139,7 +139,7 @@ class JobFile:
     stop_grace_seconds: float = 120.0
     limits: Limits = field(default_factory=Limits)
     isolated: bool = False
-    sandbox: Literal["auto", "bubblewrap", "namespaces", "none"] = "auto"
+    sandbox: str = "auto"
     hostname: str = "algo-1"
     hosts: Mapping[str, str] = field(default_factory=dict)
 

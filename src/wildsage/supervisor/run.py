@@ -9,6 +9,8 @@ from pathlib import Path
 
 from wildsage.compute.base import Container, LaunchError, Mount, Process, UnavailableError
 from wildsage.compute.select import choose
+from wildsage.supervisor.archives import ArchiveError, extract
+from wildsage.supervisor.artifacts import failure_text, pack_artifacts
 from wildsage.supervisor.contract import (
     EXIT_FILE,
     JOB_FILE,
@@ -24,14 +26,20 @@ from wildsage.supervisor.contract import (
     StopReason,
     write_durably,
 )
+from wildsage.supervisor.download import Credentials, InputError
 from wildsage.supervisor.environment import ML_TARGET, RUN_TARGET, container_environment
 from wildsage.supervisor.journal import Journal
 from wildsage.supervisor.logs import LogFile, LogPump
+from wildsage.supervisor.staging import Placed, Staging, place
 
 ROOT_FOLDER = "root"
-"""In the run's folder: the container's own files outside its mounts. Gone when the run is over."""
+"""In the run's folder: the container's own files outside its mounts."""
 
-_FAILURE_CHARACTERS = 1024
+STAGE_FOLDER = "stage"
+"""In the run's folder: archives on their way."""
+
+CHECKPOINT_CONFIG = "checkpointconfig.json"
+
 _POLL_SECONDS = 0.1
 _DRAIN_SECONDS = 5.0
 
@@ -75,16 +83,61 @@ class Run:
             return replace(record, artifacts=self._pack())
         except StoppedEarlyError:
             return ExitRecord("stopped", _now(), stop_reason=self._stop_requested())
+        except InputError as error:
+            return ExitRecord("input_error", _now(), message=str(error))
         except (LaunchError, UnavailableError, OSError) as error:
             return ExitRecord("platform_error", _now(), message=f"{type(error).__name__}: {error}")
 
     # Before the launch
 
     def _stage(self) -> None:
-        for name in ("input/config", "input/data", "model", "output/data"):
+        job = self.job
+        folders = ["input/config", "input/data", "model", "output/data"]
+        if CHECKPOINT_CONFIG in job.config_files:
+            folders.append("checkpoints")
+        for name in folders:
             (self.ml / name).mkdir(parents=True, exist_ok=True)
-        for name, content in self.job.config_files.items():
+        for name, content in job.config_files.items():
             (self.ml / "input/config" / name).write_text(content, encoding="utf-8")
+        placed = [
+            one
+            for channel in job.channels
+            for one in place(channel.objects, self.ml / "input/data" / channel.name)
+        ]
+        models = [
+            Placed(item, self.folder / STAGE_FOLDER / str(number)) for number, item in enumerate(job.model)
+        ]
+        if placed or models:
+            self.journal.write("downloading", objects=len(placed) + len(models))
+            self._fetch([*placed, *models])
+        for model in models:
+            self._unpack(model)
+
+    def _fetch(self, placed: list[Placed]) -> None:
+        (self.folder / STAGE_FOLDER).mkdir(exist_ok=True)
+        token = (self.folder / TOKEN_FILE).read_text(encoding="utf-8")
+        credentials = Credentials(self.job.credentials_url, token)
+        Staging(self.job.endpoint_url, self.job.region, credentials, self._check).fetch(placed)
+
+    def _unpack(self, model: Placed) -> None:
+        """Put a downloaded model into ``/opt/ml/model``: an archive's content, or the object as it is."""
+        item, target = model.item, self.ml / "model"
+        if item.key.endswith((".tar.gz", ".tgz")):
+            try:
+                extract(model.path, target)
+            except ArchiveError as error:
+                raise InputError(
+                    f'ClientError: Failed to extract model data archive from URL "s3://{item.bucket}/{item.key}":'
+                    f" {error}. Please ensure that the object located at the URL is a valid tar.gz archive"
+                ) from error
+            model.path.unlink()
+        else:
+            for one in place([item], target):
+                model.path.rename(one.path)
+
+    def _check(self) -> None:
+        if self._stop_requested() is not None:
+            raise StoppedEarlyError
 
     # The container
 
@@ -182,22 +235,18 @@ class Run:
             exit_code=ended.exit_code,
             stop_reason=ended.stop_reason,
             message=message,
-            failure=self._failure(),
+            failure=failure_text(self.ml),
             log_tail=ended.log_tail,
             billable_seconds=round(ended.seconds, 3),
         )
 
-    def _failure(self) -> str:
-        try:
-            with (self.ml / "output/failure").open("rb") as file:
-                content = file.read(4 * _FAILURE_CHARACTERS)
-        except OSError:
-            return ""
-        return content.decode("utf-8", "replace")[:_FAILURE_CHARACTERS]
-
     def _pack(self) -> dict[str, int]:
-        (self.folder / OUT_FOLDER).mkdir(exist_ok=True)
-        return {}
+        if self.job.purpose != "train":
+            return {}
+        self.journal.write("uploading")
+        out = self.folder / OUT_FOLDER
+        out.mkdir(exist_ok=True)
+        return pack_artifacts(self.ml, out, compress=self.job.compress_output)
 
 
 def _now() -> float:

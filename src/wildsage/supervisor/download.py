@@ -1,0 +1,234 @@
+"""Read stored objects over HTTP, as the run's role. Survives a restart of the server."""
+
+import http.client
+import json
+import random
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import BinaryIO
+from urllib.parse import quote, urlsplit
+
+from wildsage.core.credentials import AccessKey
+from wildsage.core.signing import sign_request
+from wildsage.supervisor.contract import InputObject
+
+PATIENCE_SECONDS = 300.0
+"""How long nothing may come before a download is given up."""
+
+_TIMEOUT_SECONDS = 60.0
+_CHUNK_BYTES = 1 << 20
+_FIRST_PAUSE_SECONDS = 0.1
+_LONGEST_PAUSE_SECONDS = 5.0
+_RENEW_SECONDS = 120.0
+_LARGEST_REPLY = 1 << 16
+_STALE_CREDENTIALS = frozenset({"ExpiredToken", "InvalidAccessKeyId", "InvalidToken"})
+
+
+class InputError(Exception):
+    """An input cannot be brought in, and trying again will not help. The text is for the user."""
+
+
+class UnreachableError(OSError):
+    """The server did not answer for longer than `PATIENCE_SECONDS`."""
+
+
+class _TryAgainError(Exception):
+    """The server is restarting, or the connection broke."""
+
+
+class Patience:
+    """Pauses between attempts, longer each time, until nothing has come for too long.
+
+    Parameters
+    ----------
+    pause
+        Sleeps; raises to give up early (the run is asked to stop).
+    """
+
+    def __init__(self, pause: Callable[[float], None]) -> None:
+        self._pause = pause
+        self.progress()
+
+    def progress(self) -> None:
+        """Note that something came."""
+        self._since = time.monotonic()
+        self._next = _FIRST_PAUSE_SECONDS
+
+    def again(self, cause: Exception) -> None:
+        """Pause before the next attempt.
+
+        Raises
+        ------
+        UnreachableError
+            If the time is up.
+        """
+        waited = time.monotonic() - self._since
+        if waited > PATIENCE_SECONDS:
+            raise UnreachableError(f"the server did not answer for {waited:.0f} s: {cause}") from cause
+        self._pause(self._next * random.uniform(0.5, 1.0))  # noqa: S311 - spreads attempts, keeps no secret
+        self._next = min(2 * self._next, _LONGEST_PAUSE_SECONDS)
+
+
+@dataclass(slots=True)
+class Credentials:
+    """The role's temporary credentials, fetched when needed and renewed before they end."""
+
+    url: str
+    token: str
+    _key: AccessKey | None = None
+
+    def key(self, patience: Patience) -> AccessKey:
+        """Return credentials that hold for a while."""
+        key = self._key
+        if key is None or (key.expires_at is not None and key.expires_at - time.time() < _RENEW_SECONDS):
+            key = self._key = self._fetch(patience)
+        return key
+
+    def forget(self) -> None:
+        """Fetch anew next time."""
+        self._key = None
+
+    def _fetch(self, patience: Patience) -> AccessKey:
+        connection = _Connection(self.url)
+        while True:
+            try:
+                with connection.get(self.url, {"authorization": self.token}) as response:
+                    content = response.read(_LARGEST_REPLY)
+                    if response.status != http.client.OK:
+                        raise PermissionError(f"the server gave no credentials (HTTP {response.status})")
+            except _TryAgainError as error:
+                patience.again(error)
+            else:
+                return _access_key(json.loads(content))
+            finally:
+                connection.close()
+
+
+def _access_key(reply: dict[str, str]) -> AccessKey:
+    return AccessKey(
+        access_key_id=reply["AccessKeyId"],
+        secret_access_key=reply["SecretAccessKey"],
+        session_token=reply["Token"],
+        account="",
+        principal_arn=reply.get("RoleArn", ""),
+        expires_at=datetime.fromisoformat(reply["Expiration"]).timestamp(),
+    )
+
+
+class ObjectReader:
+    """One connection to the object store. Not for several threads; `credentials` may be shared."""
+
+    def __init__(
+        self, endpoint_url: str, region: str, credentials: Credentials, pause: Callable[[float], None]
+    ) -> None:
+        self._endpoint_url = endpoint_url.rstrip("/")
+        self._region = region
+        self._credentials = credentials
+        self._pause = pause
+        self._connection = _Connection(endpoint_url)
+
+    def download(self, item: InputObject, file: BinaryIO) -> None:
+        """Write an object's content to `file`, continuing where a connection broke.
+
+        Raises
+        ------
+        InputError
+            If it is gone, has changed or may not be read.
+        UnreachableError, PermissionError
+            If the server does not answer, or gives no credentials.
+        """
+        patience = Patience(self._pause)
+        while True:
+            try:
+                for chunk in self._content(item, file.tell(), patience):
+                    file.write(chunk)
+                    patience.progress()
+                    self._pause(0)
+            except _TryAgainError as error:
+                patience.again(error)
+                continue
+            if file.tell() == item.size:
+                return
+            if file.tell() > item.size:
+                raise _failure(item, f"is larger than the {item.size} bytes it had when the job was created")
+            patience.again(_TryAgainError(f"{file.tell()} of {item.size} bytes came"))
+
+    def _content(self, item: InputObject, start: int, patience: Patience) -> Iterator[bytes]:
+        url = f"{self._endpoint_url}/{quote(item.bucket)}/{quote(item.key, safe='/~')}"
+        wanted = {"if-match": f'"{item.etag.strip(chr(34))}"'}
+        if start:
+            wanted["range"] = f"bytes={start}-"
+        key = self._credentials.key(patience)
+        headers = sign_request(key, "GET", url, region=self._region, at=time.time(), headers=wanted)
+        with self._connection.get(url, headers) as response:
+            if response.status not in (http.client.OK, http.client.PARTIAL_CONTENT):
+                self._refuse(item, response)
+            if start and response.status == http.client.OK:
+                raise _TryAgainError("the server ignored the range")
+            while chunk := response.read(_CHUNK_BYTES):
+                yield chunk
+
+    def _refuse(self, item: InputObject, response: http.client.HTTPResponse) -> None:
+        body = response.read(_LARGEST_REPLY).decode("utf-8", "replace")
+        code, message = _element(body, "Code"), _element(body, "Message")
+        if code in _STALE_CREDENTIALS:
+            self._credentials.forget()
+            raise _TryAgainError(f"{code}: {message}")
+        said = f" ({code}: {message})" if code else f" (HTTP {response.status})"
+        if response.status == http.client.NOT_FOUND:
+            raise _failure(item, f"does not exist{said}")
+        if response.status == http.client.PRECONDITION_FAILED:
+            raise _failure(item, f"has changed since the job was created{said}; run the job again")
+        if response.status == http.client.FORBIDDEN:
+            raise _failure(item, f"cannot be read: access denied to the job's role{said}")
+        raise _failure(item, f"cannot be read{said}")
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+
+def _failure(item: InputObject, what: str) -> InputError:
+    return InputError(
+        f"ClientError: Data download failed:Failed to download data. S3 key: s3://{item.bucket}/{item.key} {what}"
+    )
+
+
+def _element(xml: str, name: str) -> str:
+    found = re.search(f"<{name}>([^<]*)</{name}>", xml)
+    return found[1] if found else ""
+
+
+class _Connection:
+    """A kept connection to one server."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        self._connection = kind(parts.hostname or "", parts.port, timeout=_TIMEOUT_SECONDS)
+
+    @contextmanager
+    def get(self, url: str, headers: dict[str, str]) -> Iterator[http.client.HTTPResponse]:
+        """Send a request; what the network does to it, reading the body included, is `_TryAgainError`."""
+        parts = urlsplit(url)
+        target = parts.path + (f"?{parts.query}" if parts.query else "")
+        try:
+            self._connection.request("GET", target, headers={"connection": "keep-alive", **headers})
+            response = self._connection.getresponse()
+            if response.status >= http.client.INTERNAL_SERVER_ERROR or response.status == 429:
+                raise _TryAgainError(f"HTTP {response.status}")
+            yield response
+        except (ConnectionError, TimeoutError, http.client.HTTPException) as error:
+            self.close()
+            raise _TryAgainError(f"{type(error).__name__}: {error}") from error
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close; the next request opens it again."""
+        self._connection.close()
