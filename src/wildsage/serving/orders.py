@@ -1,0 +1,137 @@
+"""From a placed worker to the job file of its run: image, model data, log stream, credentials."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from wildsage.core.clock import Clock
+from wildsage.images.catalogue import ImageCatalogue, ResolvedImage, UnknownImageError, brings_script
+from wildsage.images.environments import EnvironmentBuildError, Environments
+from wildsage.serving.deployments import VariantPlan
+from wildsage.serving.model_data import ModelDataError, model_objects
+from wildsage.serving.placements import Placement
+from wildsage.store.buckets import Buckets
+from wildsage.store.logs import LogStream, LogStreams
+from wildsage.store.run_tokens import RunRole, RunTokens
+from wildsage.supervisor.contract import JobFile, Mount, Program
+
+_STOP_GRACE_SECONDS = 30.0
+
+
+class OrderError(Exception):
+    """The worker cannot be launched. The text is for the endpoint's ``FailureReason``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a supervisor is launched with."""
+
+    job: JobFile
+    token: str
+
+
+def image_of(images: ImageCatalogue, container: Mapping[str, Any]) -> ResolvedImage:
+    """Find the image of a ``ContainerDefinition``.
+
+    Raises
+    ------
+    wildsage.images.catalogue.UnknownImageError
+        If no such image runs here.
+    """
+    return images.resolve(container["Image"], script=brings_script({}, container.get("Environment", {})))
+
+
+@dataclass(frozen=True, slots=True)
+class OrderDesk:
+    """Describes the runs of workers.
+
+    Attributes
+    ----------
+    endpoint_url
+        This server, as a container reaches it.
+    credentials_path
+        Path of the credentials endpoint; the run's id is appended.
+    """
+
+    clock: Clock
+    images: ImageCatalogue
+    environments: Environments
+    buckets: Buckets
+    logs: LogStreams
+    tokens: RunTokens
+    endpoint_url: str
+    credentials_path: str
+
+    async def order(self, placement: Placement, plan: VariantPlan) -> Order:
+        """Make everything ready for a launch: this may build the image's environment, which takes long.
+
+        Raises
+        ------
+        OrderError
+            If the image or the model data is not there.
+        """
+        endpoint = placement.endpoint
+        stream = await self.logs.attach(
+            endpoint.account, endpoint.region, placement.log_group, placement.log_stream, self.clock.now()
+        )
+        try:
+            image = image_of(self.images, plan.container)
+            await self._prepare(image, stream)
+            model = model_objects(self.buckets, plan.container)
+            program = _program(image, placement, plan)
+        except (UnknownImageError, EnvironmentBuildError, ModelDataError) as error:
+            raise OrderError(str(error)) from None
+        token = credentials_url = ""
+        if plan.role_arn and not plan.isolated:
+            token = await self.tokens.issue(placement.run_id, RunRole(endpoint.account, plan.role_arn))
+            credentials_url = f"{self.endpoint_url}{self.credentials_path}{placement.run_id}"
+        job = JobFile(
+            run_id=placement.run_id,
+            purpose="serve",
+            program=program,
+            endpoint_url=self.endpoint_url,
+            region=endpoint.region,
+            credentials_url=credentials_url,
+            log_path=str(stream.path),
+            model=model,
+            stop_grace_seconds=_STOP_GRACE_SECONDS,
+            isolated=plan.isolated,
+        )
+        return Order(job, token)
+
+    async def _prepare(self, image: ResolvedImage, stream: LogStream) -> None:
+        """Build the image's environment where it is not there yet; its log is the worker's."""
+        if image.notice:
+            await self._say(stream, image.notice)
+        if image.environment is None or self.environments.is_ready(image.environment):
+            return
+        loop = asyncio.get_running_loop()
+
+        def on_line(line: str) -> None:
+            asyncio.run_coroutine_threadsafe(self._say(stream, line), loop)
+
+        await self.environments.prepare(image.environment, on_line)
+
+    async def _say(self, stream: LogStream, line: str) -> None:
+        now = self.clock.now()
+        await self.logs.append(stream, [(int(now * 1000), line)], now)
+
+
+def _program(image: ResolvedImage, placement: Placement, plan: VariantPlan) -> Program:
+    program = image.program("serve")
+    port = str(placement.port)
+    return Program(
+        argv=program.argv,
+        environment={
+            **program.environment,
+            "SAGEMAKER_REGION": placement.endpoint.region,
+            # A container that makes a socket (WILDSAGE_BIND_SOCKET) needs no port.
+            "SAGEMAKER_BIND_TO_PORT": port,
+            "SAGEMAKER_SAFE_PORT_RANGE": f"{port}-{port}",
+            **plan.container.get("Environment", {}),
+        },
+        mounts=tuple(Mount(source, target) for source, target in program.mounts),
+        working_directory=program.working_directory,
+        needs_opt_ml=program.needs_literal_opt_ml,
+    )
