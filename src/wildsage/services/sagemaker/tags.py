@@ -37,7 +37,7 @@ class ResourceTags:
         return {"Tags": self._tags.of(resource.arn)}
 
     @operation("ListTags")
-    async def list(self, context: RequestContext, request: Request) -> Response:
+    async def page(self, context: RequestContext, request: Request) -> Response:
         """List the tags of a resource, ordered by key."""
         resource = self._resource(context, request["ResourceArn"])
         position = decode_token(request)

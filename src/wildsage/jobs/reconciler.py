@@ -1,0 +1,349 @@
+"""Carries every training job from its creation to its one terminal state.
+
+A job that is not over has one task here. The task can stop at any point (this server dies) and start
+again from the store and the run's folder: each step is either one transaction or may be repeated.
+
+queued ── capacity, inputs, image ──▶ folder written ──▶ launched ── journal, log ──▶ exit record ──▶ settled
+"""
+
+import asyncio
+import contextlib
+import logging
+import sqlite3
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from functools import partial
+
+from wildsage.core.clock import Clock, iso8601
+from wildsage.core.instance_types import capacity_of
+from wildsage.images.catalogue import ImageCatalogue, ResolvedImage, UnknownImageError
+from wildsage.images.environments import EnvironmentBuildError, Environments
+from wildsage.jobs.capacity import Capacity, Slot
+from wildsage.jobs.history import advance
+from wildsage.jobs.inputs import InputError, resolve_channel
+from wildsage.jobs.metrics import scraper
+from wildsage.jobs.settle import Settlement
+from wildsage.jobs.training import HOST, Surroundings, describe_run, image_of
+from wildsage.store.buckets import Buckets
+from wildsage.store.database import Transaction
+from wildsage.store.layout import Layout
+from wildsage.store.logs import LogStream, LogStreams
+from wildsage.store.resources import Resource, Resources
+from wildsage.store.run_tokens import RunRole, RunTokens
+from wildsage.store.runs import Run, Runs
+from wildsage.supervisor.contract import Event, ExitRecord
+from wildsage.supervisor.folder import RunFolder, RunInUseError
+
+TOPIC = "training-jobs"
+"""Notified by whoever creates a job or asks for its stop."""
+
+LOG_GROUP = "/aws/sagemaker/TrainingJobs"
+_POLL_SECONDS = 0.025
+_SCAN_SECONDS = 0.25
+_UNNOTICED_SECONDS = 0.1
+_RETRY_STORE_SECONDS = 1.0
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """What the reconciler works with."""
+
+    layout: Layout
+    clock: Clock
+    resources: Resources
+    runs: Runs
+    tokens: RunTokens
+    logs: LogStreams
+    buckets: Buckets
+    images: ImageCatalogue
+    environments: Environments
+    sandbox: str
+    endpoint_url: str
+    credentials_path: str
+    """Path of the credentials endpoint; the run's id is appended."""
+
+
+class TrainingReconciler:
+    """Runs for as long as the server does. `start` takes up what an earlier server left."""
+
+    def __init__(self, rooms: Rooms, capacity: Capacity) -> None:
+        self._rooms = rooms
+        self._capacity = capacity
+        self._settlement = Settlement(rooms.resources, rooms.runs, rooms.logs, rooms.buckets, rooms.clock)
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._woken = asyncio.Event()
+        self._main: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to work, on the running event loop."""
+        loop = asyncio.get_running_loop()
+        self._rooms.resources.database.listen(TOPIC, _waker(loop, self._woken))
+        self._woken.set()
+        self._main = loop.create_task(self._watch_queue(), name="training-reconciler")
+
+    async def stop(self) -> None:
+        """Let go of everything. The runs go on: their supervisors are not this server's children."""
+        tasks = [task for task in (self._main, *self._tasks.values()) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _watch_queue(self) -> None:
+        while True:
+            await self._woken.wait()
+            self._woken.clear()
+            for run in self._rooms.runs.unsettled():
+                if run.run_id not in self._tasks:
+                    task = asyncio.create_task(self._carry_guarded(run), name=f"run-{run.run_id}")
+                    self._tasks[run.run_id] = task
+                    task.add_done_callback(partial(self._forget, run.run_id))
+
+    def _forget(self, run_id: str, _task: "asyncio.Task[None]") -> None:
+        del self._tasks[run_id]
+
+    async def _carry_guarded(self, run: Run) -> None:
+        """Carry a run; a fault of ours fails the job with a reason instead of leaving it for ever."""
+        current: Run | None = run
+        while current is not None:
+            try:
+                await self._carry(current)
+            except sqlite3.Error:
+                _log.exception("run %s: the store refused a write (disk full?); trying again", run.run_id)
+                await asyncio.sleep(_RETRY_STORE_SECONDS)
+                current = self._rooms.runs.unsettled_run(run.run_id)
+            except Exception as error:  # noqa: BLE001 - the boundary between one job and all others
+                _log.exception("run %s of %s failed inside Wildsage", run.run_id, run.job.name)
+                await self._give_up(run, f"InternalServerError: {type(error).__name__}: {error}")
+                return
+            else:
+                return
+
+    async def _carry(self, run: Run) -> None:
+        job = self._rooms.resources.get(run.job)
+        if job is None:
+            return
+        folder = RunFolder(self._rooms.layout.runs / run.run_id)
+        slot = self._slot(job)
+        if run.state == "launched":
+            self._capacity.take_now(slot)
+        elif not await self._wait_for_capacity(run, slot):
+            await self._settlement.never_started(run, stopped=True)
+            return
+        try:
+            if run.state == "queued":
+                launched = await self._prepare_and_launch(run, folder, slot)
+                if launched is None:
+                    return
+                run = launched
+            await self._follow(run, folder)
+        finally:
+            self._capacity.give_back(slot)
+
+    def _slot(self, job: Resource) -> Slot:
+        return self._capacity.slot_for(capacity_of(job.body["ResourceConfig"]["InstanceType"]).vcpus)
+
+    # Before the launch
+
+    async def _wait_for_capacity(self, run: Run, slot: Slot) -> bool:
+        """Take a slot. False: the job was stopped or deleted before there was one."""
+        ahead = self._capacity.ahead() + 1
+        taking = asyncio.create_task(self._capacity.take(slot))
+        try:
+            await asyncio.wait({taking}, timeout=_UNNOTICED_SECONDS)
+            if not taking.done():
+                await self._advance(run, "Pending", f"Waiting for capacity ({ahead} ahead)")
+            while not taking.done() and not self._stop_wanted(run):
+                await asyncio.wait({taking}, timeout=_UNNOTICED_SECONDS)
+            return taking.done()
+        finally:
+            taking.cancel()
+
+    def _stop_wanted(self, run: Run) -> bool:
+        job = self._rooms.resources.get(run.job)
+        return job is None or job.status == "Stopping"
+
+    async def _prepare_and_launch(self, run: Run, folder: RunFolder, slot: Slot) -> Run | None:
+        """Bring a queued run to life. None: the job ended before it could begin."""
+        rooms = self._rooms
+        job = rooms.resources.get(run.job)
+        if job is None or job.status == "Stopping":
+            await self._settlement.never_started(run, stopped=True)
+            return None
+        stream = await rooms.logs.attach(
+            run.job.account, run.job.region, LOG_GROUP, _stream_name(job), rooms.clock.now()
+        )
+        try:
+            image = image_of(rooms.images, job.body)
+            await self._prepare_image(run, image, stream)
+            channels = tuple(
+                [await resolve_channel(rooms.buckets, item) for item in job.body.get("InputDataConfig", [])]
+            )
+        except (InputError, UnknownImageError, EnvironmentBuildError) as error:
+            await self._settlement.never_started(run, reason=f"ClientError: {error}")
+            return None
+        around = Surroundings(
+            endpoint_url=rooms.endpoint_url,
+            credentials_url=f"{rooms.endpoint_url}{rooms.credentials_path}{run.run_id}",
+            log_path=str(stream.path),
+            sandbox=rooms.sandbox,
+        )
+        job_file = describe_run(run.run_id, job, image, channels, slot, around)
+        token = await rooms.tokens.issue(run.run_id, RunRole(run.job.account, job.body["RoleArn"]))
+        await asyncio.to_thread(folder.write_job, job_file, token)
+        at = rooms.clock.now()
+
+        def mark(transaction: Transaction) -> None:
+            Runs.mark_launched(transaction, run.run_id, stream.id)
+            advance(transaction, run.job, "Downloading", at)
+
+        await rooms.resources.database.write(mark)
+        await asyncio.to_thread(_launch, folder)
+        return replace(run, state="launched", stream_id=stream.id)
+
+    async def _prepare_image(self, run: Run, image: ResolvedImage, stream: LogStream) -> None:
+        """Make the environment of a framework image where it is not there yet; its log is the job's."""
+        rooms = self._rooms
+
+        def say(line: str) -> Awaitable[None]:
+            now = rooms.clock.now()
+            return rooms.logs.append(stream, [(int(now * 1000), line)], now)
+
+        if image.notice and not stream.path.exists():
+            await say(image.notice)
+        if image.environment is None or rooms.environments.is_ready(image.environment):
+            return
+        await self._advance(
+            run, "DownloadingTrainingImage", "Preparing the environment of the training image"
+        )
+        loop = asyncio.get_running_loop()
+
+        def on_line(line: str) -> None:
+            asyncio.run_coroutine_threadsafe(_awaited(say(line)), loop)
+
+        await rooms.environments.prepare(image.environment, on_line)
+
+    # After the launch
+
+    async def _follow(self, run: Run, folder: RunFolder) -> None:
+        """Turn journal and log into state until the run has an end."""
+        job = self._rooms.resources.get(run.job)
+        if job is None or run.stream_id is None:
+            return
+        scrape = scraper(job.body["AlgorithmSpecification"].get("MetricDefinitions", []))
+        applied = run.applied
+        scanned_at = 0.0
+        while True:
+            record = folder.exit_record()
+            alive = record is None and folder.is_alive()
+            applied = await self._apply_events(run, folder, applied)
+            now = self._rooms.clock.monotonic()
+            if record is not None or now - scanned_at > _SCAN_SECONDS:
+                scanned_at = now
+                while await self._rooms.logs.scan(run.stream_id, job.arn, scrape, self._rooms.clock.now()):
+                    pass
+            if record is not None:
+                await self._finish(run, folder, record)
+                return
+            if not alive and folder.exit_record() is None:
+                await self._recover(run, folder, applied)
+                return
+            if self._stop_wanted(run):
+                await asyncio.to_thread(folder.request_stop)
+            await asyncio.sleep(_POLL_SECONDS)
+
+    async def _apply_events(self, run: Run, folder: RunFolder, applied: int) -> int:
+        for event in folder.events(applied):
+            await self._rooms.resources.database.write(partial(_apply, run, event))
+            applied = event.sequence
+        return applied
+
+    async def _finish(self, run: Run, folder: RunFolder, record: ExitRecord) -> None:
+        if record.outcome == "platform_error" and await self._try_again(run, record.message):
+            return
+        await self._settlement.settle(run, folder, record)
+
+    async def _recover(self, run: Run, folder: RunFolder, applied: int) -> None:
+        """No exit record and no lock: the run never started, or the platform lost it."""
+        if applied == 0 and not folder.events():
+            await asyncio.to_thread(_launch, folder)
+            self._woken.set()
+            await self._follow(run, folder)
+            return
+        message = "the process that carried the job is gone"
+        if not await self._try_again(run, message):
+            await self._give_up(run, f"InternalServerError: {message}. Please try again.")
+
+    async def _try_again(self, run: Run, message: str) -> bool:
+        """Queue the job once more, as often as its RetryStrategy says (once where it says nothing)."""
+        job = self._rooms.resources.get(run.job)
+        if job is None or job.status != "InProgress":
+            return False
+        retries = job.body.get("RetryStrategy", {}).get("MaximumRetryAttempts", 1)
+        if run.attempt > retries:
+            return False
+        at = self._rooms.clock.now()
+
+        def store(transaction: Transaction) -> None:
+            Runs.mark_settled(transaction, run.run_id)
+            RunTokens.revoke(transaction, run.run_id)
+            next_id = f"{run.run_id.rpartition('.')[0]}.{run.attempt + 1}"
+            Runs.queue(transaction, next_id, run.job, run.attempt + 1, at)
+            advance(transaction, run.job, "Restarting", at, message=f"Restarting the training job: {message}")
+            transaction.notify(TOPIC)
+
+        await self._rooms.resources.database.write(store)
+        return True
+
+    async def _give_up(self, run: Run, reason: str) -> None:
+        with contextlib.suppress(sqlite3.Error):
+            await self._settlement.never_started(run, reason=reason)
+
+    async def _advance(self, run: Run, secondary: str, message: str) -> None:
+        at = self._rooms.clock.now()
+        await self._rooms.resources.database.write(
+            lambda t: advance(t, run.job, secondary, at, message=message)
+        )
+
+
+def _waker(loop: asyncio.AbstractEventLoop, woken: asyncio.Event) -> Callable[[], None]:
+    def wake() -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: this server ends
+            loop.call_soon_threadsafe(woken.set)
+
+    return wake
+
+
+async def _awaited(result: Awaitable[None]) -> None:
+    await result
+
+
+def _launch(folder: RunFolder) -> None:
+    with contextlib.suppress(RunInUseError):  # launched in the last moment of an earlier server
+        folder.launch()
+
+
+def _stream_name(job: Resource) -> str:
+    return f"{job.key.name}/{HOST}-{int(job.created_at)}"
+
+
+_SECONDARY_OF_EVENT = {"launched": "Training", "uploading": "Uploading"}
+
+
+def _apply(run: Run, event: Event, transaction: Transaction) -> None:
+    """Turn one journal event into state, in the transaction that remembers it."""
+    secondary = _SECONDARY_OF_EVENT.get(event.kind)
+    job = Resources.fetch(transaction, run.job)
+    if (
+        secondary is not None
+        and job is not None
+        and not (job.status == "Stopping" and secondary != "Uploading")
+    ):
+        changes = {}
+        if secondary == "Training" and "TrainingStartTime" not in job.body:
+            changes["TrainingStartTime"] = event.at
+        advance(transaction, run.job, secondary, event.at, changes=changes)
+    Runs.mark_applied(transaction, run.run_id, event.sequence)
+    if event.kind == "launched":
+        _log.info("%s: training since %s", run.job.name, iso8601(event.at))

@@ -1,0 +1,151 @@
+"""The end of a run: adopt its artifacts, say why it failed, write the one terminal state."""
+
+import asyncio
+import math
+from pathlib import Path
+from typing import Any
+
+from wildsage.core.clock import Clock
+from wildsage.jobs.history import advance
+from wildsage.jobs.inputs import InputError, split_s3_uri
+from wildsage.store.buckets import Buckets
+from wildsage.store.database import Transaction
+from wildsage.store.logs import LogStreams
+from wildsage.store.resources import Body, Resource, Resources
+from wildsage.store.run_tokens import RunTokens
+from wildsage.store.runs import Run, Runs
+from wildsage.supervisor.contract import ExitRecord
+from wildsage.supervisor.folder import RunFolder
+
+LONGEST_REASON = 1024
+_ERROR_OF_EXIT_CODE = {1: "AlgorithmError", 2: "ClientError", 3: "InternalServerError"}
+"""What the exit codes of the built-in algorithms mean. Other containers' codes mean nothing."""
+
+
+class ArtifactError(Exception):
+    """The artifacts cannot be stored where the job wants them. The text is for the user."""
+
+
+class Settlement:
+    """Turns exit records into terminal states. Every method may be repeated after a crash."""
+
+    def __init__(
+        self, resources: Resources, runs: Runs, logs: LogStreams, buckets: Buckets, clock: Clock
+    ) -> None:
+        self._resources = resources
+        self._runs = runs
+        self._logs = logs
+        self._buckets = buckets
+        self._clock = clock
+
+    async def never_started(self, run: Run, *, reason: str = "", stopped: bool = False) -> None:
+        """End a job whose container never ran: stopped before, or impossible for `reason`."""
+        at = self._clock.now()
+        changes: Body = {"TrainingEndTime": at}
+        if reason:
+            changes["FailureReason"] = reason[:LONGEST_REASON]
+        await self._write_end(run, "Stopped" if stopped else "Failed", at, changes)
+
+    async def settle(self, run: Run, folder: RunFolder, record: ExitRecord) -> None:
+        """Store the artifacts of a run that has ended, then its terminal state; then tidy up."""
+        job = self._resources.get(run.job)
+        if job is None:
+            await asyncio.to_thread(folder.delete)
+            return
+        changes = self._times(job, record)
+        changes["FinalMetricDataList"] = [
+            {"MetricName": point.name, "Value": point.value, "Timestamp": point.at}
+            for point in self._logs.latest_metrics(job.arn)
+            if math.isfinite(point.value)
+        ]
+        secondary = _secondary(record)
+        try:
+            if record.outcome in ("completed", "stopped", "failed"):
+                changes |= await self._adopt(job, folder)
+        except (ArtifactError, InputError) as error:
+            secondary = "Failed"
+            changes["FailureReason"] = f"ClientError: {error}"[:LONGEST_REASON]
+        if secondary == "Failed":
+            changes.setdefault("FailureReason", failure_reason(job, record))
+        await self._write_end(run, secondary, record.at, changes)
+        if secondary != "Failed":
+            await asyncio.to_thread(folder.delete)
+
+    def _times(self, job: Resource, record: ExitRecord) -> Body:
+        times: Body = {"TrainingEndTime": record.at}
+        if record.exit_code is not None:
+            started = job.body.get("TrainingStartTime", record.at)
+            times["TrainingTimeInSeconds"] = max(1, round(record.at - started))
+            times["BillableTimeInSeconds"] = max(1, math.ceil(record.billable_seconds))
+        return times
+
+    async def _adopt(self, job: Resource, folder: RunFolder) -> Body:
+        """Bring what the supervisor packed into the store. Returns the members that say where."""
+        bucket, prefix = split_s3_uri(job.body["OutputDataConfig"]["S3OutputPath"])
+        if self._buckets.bucket(bucket) is None:
+            raise ArtifactError(
+                f"the output bucket {bucket} does not exist; artifacts could not be stored."
+                " Create it (aws s3 mb) and run the job again"
+            )
+        base = "/".join(part for part in (prefix.rstrip("/"), job.key.name, "output") if part)
+        for path in sorted(folder.out.rglob("*")):
+            if path.is_file():
+                relative = path.relative_to(folder.out).as_posix()
+                await self._buckets.adopt_file(path, bucket, f"{base}/{relative}")
+        model = _model_name(folder.out)
+        return {"ModelArtifacts": {"S3ModelArtifacts": f"s3://{bucket}/{base}/{model}"}}
+
+    async def _write_end(self, run: Run, secondary: str, at: float, changes: Body) -> None:
+        def store(transaction: Transaction) -> None:
+            current = Resources.fetch(transaction, run.job)
+            merged = dict(changes)
+            if current is not None and "FailureReason" in merged and secondary != "Failed":
+                del merged["FailureReason"]
+            advance(transaction, run.job, secondary, at, changes=merged)
+            Runs.mark_settled(transaction, run.run_id)
+            RunTokens.revoke(transaction, run.run_id)
+
+        await self._resources.database.write(store)
+
+
+def _secondary(record: ExitRecord) -> str:
+    if record.outcome == "completed":
+        return "Completed"
+    if record.outcome == "stopped":
+        return "MaxRuntimeExceeded" if record.stop_reason == "max_runtime" else "Stopped"
+    return "Failed"
+
+
+def _model_name(out: Path) -> str:
+    return "model/" if (out / "model").is_dir() else "model.tar.gz"
+
+
+def failure_reason(job: Resource, record: ExitRecord) -> str:
+    """Say why a job failed, in AWS's form.
+
+    Images that AWS owns wrap their message as ``AlgorithmError: …, exit code: N``; what a user's own image
+    wrote to ``/opt/ml/output/failure`` is given as it is, as the developer guide says.
+    """
+    if record.outcome == "input_error":
+        return record.message[:LONGEST_REASON]
+    if record.outcome == "platform_error":
+        return f"InternalServerError: {record.message}"[:LONGEST_REASON]
+    kind: str = job.body.get("_ImageKind", "registered")
+    if record.failure and kind == "registered":
+        return record.failure[:LONGEST_REASON]
+    error = _ERROR_OF_EXIT_CODE.get(record.exit_code or 0) if kind == "algorithm" else None
+    suffix = f", exit code: {record.exit_code}"
+    text = record.failure or "\n".join(record.log_tail)
+    return _wrapped(error or "AlgorithmError", text, suffix, keep_start=bool(record.failure))
+
+
+def _wrapped(error: str, text: str, suffix: str, *, keep_start: bool) -> str:
+    """Fit prefix, text and suffix into the longest reason; of a log the end matters, of a message the start."""
+    room = LONGEST_REASON - len(error) - 2 - len(suffix)
+    shown = text[:room] if keep_start else text[-room:]
+    return f"{error}: {shown}{suffix}"
+
+
+def public_members(body: Body) -> dict[str, Any]:
+    """Return the members that clients may see: those whose names do not begin with ``_``."""
+    return {name: value for name, value in body.items() if not name.startswith("_")}

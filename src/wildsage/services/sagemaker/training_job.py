@@ -1,0 +1,342 @@
+"""CreateTrainingJob, DescribeTrainingJob, ListTrainingJobs, StopTrainingJob, UpdateTrainingJob, DeleteTrainingJob."""
+
+import re
+import uuid
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from wildsage.core.context import RequestContext
+from wildsage.core.errors import ResourceInUseError, ValidationError
+from wildsage.core.states import is_terminal
+from wildsage.images.catalogue import ImageCatalogue, ResolvedImage, UnknownImageError
+from wildsage.jobs.history import advance, first_step
+from wildsage.jobs.inputs import InputError, source_of, split_s3_uri
+from wildsage.jobs.reconciler import TOPIC
+from wildsage.jobs.settle import public_members
+from wildsage.jobs.training import image_of
+from wildsage.services.operation import Request, Response, operation
+from wildsage.services.sagemaker.common import key_of, list_page, put_new_tags, sagemaker_arn
+from wildsage.store.buckets import Buckets
+from wildsage.store.database import Transaction
+from wildsage.store.resources import AlreadyExistsError, Body, Resource, Resources
+from wildsage.store.runs import TRAINING_JOB, Runs
+from wildsage.store.tags import Tags
+
+_LONGEST_RUNTIME = 28 * 24 * 3600
+_DEFAULT_RUNTIME = 24 * 3600
+_NOT_STORED = ("TrainingJobName", "Tags")
+
+RequirePassableRole = Callable[[RequestContext, str], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingJobRules:
+    """What a create request is checked against.
+
+    Attributes
+    ----------
+    require_passable_role
+        Raises `ValidationError` unless the caller may pass the role and SageMaker may assume it.
+    can_isolate
+        Whether this machine can run a container without a network.
+    metric_definitions
+        ``MetricDefinitions`` of a built-in algorithm, by its module.
+    """
+
+    images: ImageCatalogue
+    buckets: Buckets
+    require_passable_role: RequirePassableRole
+    can_isolate: bool
+    metric_definitions: Callable[[str], Sequence[Mapping[str, str]]]
+
+
+class TrainingJobs:
+    """Training jobs: created here, carried by `wildsage.jobs.reconciler`."""
+
+    def __init__(self, resources: Resources, rules: TrainingJobRules) -> None:
+        self._resources = resources
+        self._rules = rules
+
+    @operation("CreateTrainingJob")
+    async def create(self, context: RequestContext, request: Request) -> Response:
+        """Check everything that can be known now, store the job, and wake the reconciler."""
+        image = self._checked_image(request)
+        metrics = self._metric_definitions(image, request)
+        _check_resources(request)
+        _check_stopping_condition(request)
+        self._check_isolation(request)
+        await self._rules.require_passable_role(context, request["RoleArn"])
+        self._check_inputs(context, request)
+        arn = sagemaker_arn(context, TRAINING_JOB, request["TrainingJobName"])
+        key = key_of(context, TRAINING_JOB, request["TrainingJobName"])
+        at = context.clock.now()
+        body = _body(request, image, metrics, at)
+
+        def store(transaction: Transaction) -> None:
+            Resources.insert(transaction, key, arn=arn, status="InProgress", at=at, body=body)
+            put_new_tags(transaction, arn, request)
+            Runs.queue(transaction, f"train-{uuid.uuid4().hex}.1", key, 1, at)
+            transaction.notify(TOPIC)
+
+        try:
+            await self._resources.database.write(store)
+        except AlreadyExistsError as error:
+            raise ResourceInUseError(
+                "Job name must be unique within an AWS account and region,"
+                f" and a job with this name already exists ({error.existing.arn})"
+            ) from None
+        return {"TrainingJobArn": arn}
+
+    @operation("DescribeTrainingJob")
+    async def describe(self, context: RequestContext, request: Request) -> Response:
+        """Return a job as it is now."""
+        job = self._find(context, request)
+        return {
+            "TrainingJobName": job.key.name,
+            "TrainingJobArn": job.arn,
+            "TrainingJobStatus": job.status,
+            "CreationTime": job.created_at,
+            "LastModifiedTime": job.modified_at,
+            **public_members(job.body),
+        }
+
+    @operation("ListTrainingJobs")
+    async def page(self, context: RequestContext, request: Request) -> Response:
+        """Return a page of summaries."""
+        return list_page(
+            self._resources,
+            context,
+            request,
+            kind=TRAINING_JOB,
+            member="TrainingJobSummaries",
+            summarize=_summary,
+            default_order="Ascending",
+        )
+
+    @operation("StopTrainingJob")
+    async def stop(self, context: RequestContext, request: Request) -> Response:
+        """Ask for the end of a job; its artifacts so far are kept. Stopping twice is no error."""
+        job = self._find(context, request)
+        at = context.clock.now()
+
+        def store(transaction: Transaction) -> None:
+            current = Resources.fetch(transaction, job.key)
+            if current is None or is_terminal(TRAINING_JOB, current.status):
+                status = "deleted" if current is None else current.status
+                raise ValidationError(
+                    f"The request was rejected because the training job is in status {status}."
+                )
+            advance(transaction, job.key, "Stopping", at)
+            transaction.notify(TOPIC)
+
+        await self._resources.database.write(store)
+        return {}
+
+    @operation("UpdateTrainingJob")
+    async def update(self, context: RequestContext, request: Request) -> Response:
+        """Change the profiler and remote-debug members of a job that runs (they are recorded only)."""
+        job = self._find(context, request)
+        at = context.clock.now()
+        changes = {name: value for name, value in request.items() if name != "TrainingJobName"}
+        if "ResourceConfig" in changes:
+            raise ValidationError(
+                "KeepAlivePeriodInSeconds cannot be changed: this job has no warm pool."
+                " Wildsage starts jobs without one"
+            )
+
+        def store(transaction: Transaction) -> None:
+            current = Resources.fetch(transaction, job.key)
+            if current is None or current.status != "InProgress":
+                raise ValidationError(
+                    f"Training job {job.key.name} can only be updated while it is InProgress;"
+                    f" it is {'deleted' if current is None else current.status}"
+                )
+            Resources.update(transaction, job.key, at=at, body={**current.body, **changes})
+
+        await self._resources.database.write(store)
+        return {"TrainingJobArn": job.arn}
+
+    @operation("DeleteTrainingJob")
+    async def delete(self, context: RequestContext, request: Request) -> Response:
+        """Remove a job that has ended. Its artifacts and logs stay."""
+        job = self._find(context, request)
+
+        def store(transaction: Transaction) -> None:
+            current = Resources.fetch(transaction, job.key)
+            if current is not None and not is_terminal(TRAINING_JOB, current.status):
+                raise ResourceInUseError(
+                    f"Training job {job.arn} is {current.status} and cannot be deleted: stop it first"
+                )
+            Resources.delete(transaction, job.key)
+            Tags.remove_all(transaction, job.arn)
+            Runs.forget(transaction, job.key)
+
+        await self._resources.database.write(store)
+        return {}
+
+    def _find(self, context: RequestContext, request: Request) -> Resource:
+        job = self._resources.get(key_of(context, TRAINING_JOB, request["TrainingJobName"]))
+        if job is None:
+            raise ValidationError("Requested resource not found.")
+        return job
+
+    # What create refuses
+
+    def _checked_image(self, request: Request) -> ResolvedImage:
+        specification = request["AlgorithmSpecification"]
+        uri = specification.get("TrainingImage")
+        if not uri:
+            raise ValidationError(
+                "AlgorithmSpecification needs TrainingImage, the URI of an image."
+                " AlgorithmName (Marketplace and own algorithm resources) is not available here"
+            )
+        try:
+            image = image_of(self._rules.images, request)
+        except UnknownImageError as error:
+            raise ValidationError(str(error)) from None
+        _check_input_modes(request)
+        return image
+
+    def _metric_definitions(self, image: ResolvedImage, request: Request) -> list[Mapping[str, str]]:
+        """Return the metrics of a job: a built-in algorithm has its own, any other image the user's."""
+        given = request["AlgorithmSpecification"].get("MetricDefinitions", [])
+        if image.kind == "algorithm":
+            if given:
+                raise ValidationError(
+                    "You can't override the metric definitions for Amazon SageMaker algorithms."
+                    " Please retry the request without specifying metric definitions."
+                )
+            return list(self._rules.metric_definitions(image.algorithm))
+        for definition in given:
+            try:
+                re.compile(definition["Regex"])
+            except re.error as error:
+                raise ValidationError(
+                    f"The Regex of metric {definition['Name']!r} is not a regular expression:"
+                    f" {definition['Regex']!r}: {error}"
+                ) from None
+        return list(given)
+
+    def _check_isolation(self, request: Request) -> None:
+        if request.get("EnableNetworkIsolation") and not self._rules.can_isolate:
+            raise ValidationError(
+                "EnableNetworkIsolation is not possible on this machine: it offers no network namespaces."
+                " `wildsage doctor` says what is missing; installing bubblewrap is usually enough"
+            )
+
+    def _check_inputs(self, context: RequestContext, request: Request) -> None:
+        channels = request.get("InputDataConfig", [])
+        names = [channel["ChannelName"] for channel in channels]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValidationError(f"Duplicate channel name: {name!r}. Give each channel its own name")
+        for channel in channels:
+            try:
+                source = source_of(channel)
+                bucket, prefix = split_s3_uri(source["S3Uri"])
+            except InputError as error:
+                raise ValidationError(str(error)) from None
+            if not self._rules.buckets.exists_under(bucket, prefix):
+                raise ValidationError(
+                    f'No S3 objects found under S3 URL "{source["S3Uri"]}" given in input data source.'
+                    f" Please ensure that the bucket exists in the selected region ({context.region}),"
+                    " that objects exist under that S3 prefix, and that the role"
+                    f' "{request["RoleArn"]}" has "s3:ListBucket" permissions on bucket "{bucket}".'
+                )
+
+
+def _check_input_modes(request: Request) -> None:
+    modes = {request["AlgorithmSpecification"]["TrainingInputMode"]}
+    for channel in request.get("InputDataConfig", []):
+        modes.add(channel.get("InputMode", "File"))
+        source = channel["DataSource"].get("S3DataSource", {})
+        kind = source.get("S3DataType", "S3Prefix")
+        if kind not in ("S3Prefix", "ManifestFile"):
+            raise ValidationError(
+                f"S3DataType {kind} of channel {channel['ChannelName']!r} is not implemented yet."
+                " Use S3Prefix or ManifestFile"
+            )
+        if channel.get("CompressionType", "None") != "None":
+            raise ValidationError(
+                f"CompressionType Gzip of channel {channel['ChannelName']!r} is for Pipe mode,"
+                " which is not implemented yet. Upload the data uncompressed"
+            )
+    other = modes - {"File"}
+    if other:
+        raise ValidationError(
+            f"TrainingInputMode {' and '.join(sorted(other))} is not implemented yet. Use File"
+        )
+
+
+def _check_resources(request: Request) -> None:
+    config = request.get("ResourceConfig", {})
+    if not config.get("InstanceType"):
+        raise ValidationError(
+            "ResourceConfig needs InstanceType and InstanceCount, e.g. ml.m5.xlarge and 1"
+            " (InstanceGroups and serverless jobs are not implemented yet)"
+        )
+    if config.get("InstanceCount", 1) != 1:
+        raise ValidationError(
+            f"ResourceConfig.InstanceCount {config['InstanceCount']} is not implemented yet: use 1"
+        )
+
+
+def _check_stopping_condition(request: Request) -> None:
+    condition = request.get("StoppingCondition", {})
+    runtime = condition.get("MaxRuntimeInSeconds", _DEFAULT_RUNTIME)
+    wait = condition.get("MaxWaitTimeInSeconds")
+    if runtime > _LONGEST_RUNTIME:
+        raise ValidationError(
+            f"MaxRuntimeInSeconds {runtime} is longer than 28 days ({_LONGEST_RUNTIME} seconds)"
+        )
+    if request.get("EnableManagedSpotTraining"):
+        if wait is None or wait < runtime:
+            raise ValidationError(
+                "Invalid MaxWaitTimeInSeconds. It must be present and be greater than or equal to"
+                f" MaxRuntimeInSeconds ({runtime}); it is {wait}"
+            )
+    elif wait is not None:
+        raise ValidationError(
+            "MaxWaitTimeInSeconds can only be given for a job with EnableManagedSpotTraining"
+        )
+
+
+# What Describe and List show
+
+
+def _body(request: Request, image: ResolvedImage, metrics: Sequence[Mapping[str, str]], at: float) -> Body:
+    """Return the stored members: the request's own, AWS's defaults, and the first step of the history."""
+    body: dict[str, Any] = {name: value for name, value in request.items() if name not in _NOT_STORED}
+    specification = dict(request["AlgorithmSpecification"])
+    if metrics:
+        specification["MetricDefinitions"] = list(metrics)
+    specification.setdefault("EnableSageMakerMetricsTimeSeries", image.kind == "algorithm")
+    body["AlgorithmSpecification"] = specification
+    body["OutputDataConfig"] = {"KmsKeyId": "", "CompressionType": "GZIP", **request["OutputDataConfig"]}
+    body["ResourceConfig"] = {"InstanceCount": 1, "VolumeSizeInGB": 30, **request["ResourceConfig"]}
+    body["StoppingCondition"] = {
+        "MaxRuntimeInSeconds": _DEFAULT_RUNTIME,
+        **request.get("StoppingCondition", {}),
+    }
+    for switch in (
+        "EnableNetworkIsolation",
+        "EnableInterContainerTrafficEncryption",
+        "EnableManagedSpotTraining",
+    ):
+        body.setdefault(switch, False)
+    body["ProfilingStatus"] = "Disabled"
+    body["_ImageKind"] = image.kind
+    return {**body, **first_step(at)}
+
+
+def _summary(job: Resource) -> dict[str, Any]:
+    return {
+        "TrainingJobName": job.key.name,
+        "TrainingJobArn": job.arn,
+        "CreationTime": job.created_at,
+        "TrainingEndTime": job.body.get("TrainingEndTime"),
+        "LastModifiedTime": job.modified_at,
+        "TrainingJobStatus": job.status,
+        "SecondaryStatus": job.body["SecondaryStatus"],
+    }

@@ -1,0 +1,375 @@
+"""Training jobs from create to their end, with real supervisors and containers, without the wire."""
+
+import asyncio
+import os
+import signal
+import tarfile
+from io import BytesIO
+
+import pytest
+
+from wildsage.compute.select import choose
+from wildsage.core.clock import SystemClock
+from wildsage.core.context import RequestContext
+from wildsage.core.errors import ResourceInUseError, ValidationError
+from wildsage.images.catalogue import ImageCatalogue
+from wildsage.images.environments import Environments
+from wildsage.images.registered import RegisteredImages
+from wildsage.jobs.capacity import Capacity
+from wildsage.jobs.reconciler import Rooms, TrainingReconciler
+from wildsage.services.sagemaker.training_job import TrainingJobRules, TrainingJobs
+from wildsage.store.buckets import Buckets
+from wildsage.store.layout import Layout
+from wildsage.store.logs import LogStreams
+from wildsage.store.objects import Objects
+from wildsage.store.resources import Resources
+from wildsage.store.run_tokens import RunTokens
+from wildsage.store.runs import Runs
+from wildsage.supervisor.folder import RunFolder
+
+ROLE = "arn:aws:iam::123456789012:role/Role"
+
+
+class Platform:
+    """The rooms that a training job passes, on one temporary data directory."""
+
+    def __init__(self, tmp_path, state, telemetry):
+        self.clock = SystemClock()
+        self.layout = Layout(tmp_path / "data")
+        self.layout.make()
+        self.resources = Resources(state)
+        self.runs = Runs(state)
+        self.buckets = Buckets(state, Objects(self.layout.objects), self.clock)
+        self.logs = LogStreams(telemetry, self.layout.logs)
+        self.registered = RegisteredImages(self.layout.images)
+        images = ImageCatalogue({}, self.registered, Environments(tmp_path / "cache"))
+        environments = Environments(tmp_path / "cache")
+        sandbox = choose()
+        self.rooms = Rooms(
+            layout=self.layout,
+            clock=self.clock,
+            resources=self.resources,
+            runs=self.runs,
+            tokens=RunTokens(state),
+            logs=self.logs,
+            buckets=self.buckets,
+            images=images,
+            environments=environments,
+            sandbox=sandbox.name,
+            endpoint_url="http://127.0.0.1:9",
+            credentials_path="/_wildsage/credentials/",
+        )
+        rules = TrainingJobRules(images, self.buckets, self.accept_role, sandbox.private, lambda _module: [])
+        self.jobs = TrainingJobs(self.resources, rules)
+        self.context = RequestContext("123456789012", "us-west-2", "aws", "arn", "id", self.clock)
+
+    async def accept_role(self, _context, _role):
+        return None
+
+    def image(self, tmp_path, name, script):
+        folder = tmp_path / f"image-{name}"
+        folder.mkdir()
+        train = folder / "train"
+        train.write_text(f"#!/bin/sh\n{script}\n")
+        train.chmod(0o755)
+        self.registered.add_directory(name, folder)
+
+    async def create(self, name, image, **members):
+        if self.buckets.bucket("out") is None:
+            await self.buckets.create_bucket("out", "123456789012", "us-west-2", {})
+        return await self.jobs.create(
+            self.context,
+            {
+                "TrainingJobName": name,
+                "AlgorithmSpecification": {
+                    "TrainingImage": image,
+                    "TrainingInputMode": "File",
+                    **members.pop("AlgorithmSpecification", {}),
+                },
+                "RoleArn": ROLE,
+                "OutputDataConfig": {"S3OutputPath": "s3://out/models"},
+                "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1},
+                "StoppingCondition": {"MaxRuntimeInSeconds": 60},
+                **members,
+            },
+        )
+
+    async def describe(self, name):
+        return await self.jobs.describe(self.context, {"TrainingJobName": name})
+
+    async def until(self, name, condition, seconds=20):
+        deadline = self.clock.monotonic() + seconds
+        while True:
+            job = await self.describe(name)
+            if condition(job):
+                return job
+            assert self.clock.monotonic() < deadline, job
+            await asyncio.sleep(0.02)
+
+    async def ended(self, name):
+        return await self.until(
+            name, lambda job: job["TrainingJobStatus"] in ("Completed", "Failed", "Stopped")
+        )
+
+    def log(self, name):
+        group = self.logs.group("123456789012", "us-west-2", "/aws/sagemaker/TrainingJobs")
+        (stream,) = self.logs.streams(group, f"{name}/")
+        return [frame.message for frame in self.logs.read_forward(stream, 0, 10_000)]
+
+    def run_folders(self):
+        return [RunFolder(path) for path in self.layout.runs.iterdir()]
+
+
+@pytest.fixture
+def platform(tmp_path, state, telemetry):
+    made = Platform(tmp_path, state, telemetry)
+    yield made
+    for folder in made.run_folders():
+        folder.request_stop()
+
+
+def play(platform, story):
+    """Run `story` with a reconciler at work."""
+
+    async def run():
+        reconciler = TrainingReconciler(platform.rooms, Capacity(2))
+        reconciler.start()
+        try:
+            return await asyncio.wait_for(story(), 40)
+        finally:
+            await reconciler.stop()
+
+    return asyncio.run(run())
+
+
+def statuses(job):
+    return [step["Status"] for step in job["SecondaryStatusTransitions"]]
+
+
+def test_a_job_runs_and_leaves_its_artifacts_metrics_and_log(platform, tmp_path):
+    platform.image(
+        tmp_path,
+        "good",
+        "echo 'loss=3.5;'; echo 'loss=1.25;'; echo weights > /opt/ml/model/w; env > /opt/ml/output/data/env",
+    )
+
+    async def story():
+        metric = {"Name": "loss", "Regex": "loss=(.*);"}
+        await platform.create(
+            "job",
+            "good",
+            AlgorithmSpecification={"MetricDefinitions": [metric]},
+            HyperParameters={"a": "1"},
+            Environment={"MINE": "yes"},
+        )
+        job = await platform.ended("job")
+        content = await platform.buckets.read_bytes("out", "models/job/output/model.tar.gz", 1 << 20)
+        output = await platform.buckets.read_bytes("out", "models/job/output/output.tar.gz", 1 << 20)
+        return job, content, output
+
+    job, content, output = play(platform, story)
+    assert job["TrainingJobStatus"] == "Completed", job
+    assert statuses(job) == ["Starting", "Downloading", "Training", "Uploading", "Completed"]
+    assert job["ModelArtifacts"] == {"S3ModelArtifacts": "s3://out/models/job/output/model.tar.gz"}
+    assert [(item["MetricName"], item["Value"]) for item in job["FinalMetricDataList"]] == [("loss", 1.25)]
+    assert job["TrainingStartTime"] <= job["TrainingEndTime"]
+    with tarfile.open(fileobj=BytesIO(content)) as archive:
+        assert archive.extractfile("w").read() == b"weights\n"
+    with tarfile.open(fileobj=BytesIO(output)) as archive:
+        environment = archive.extractfile("env").read().decode()
+    assert "MINE=yes" in environment
+    assert "TRAINING_JOB_NAME=job" in environment
+    assert platform.log("job") == ["loss=3.5;", "loss=1.25;"]
+    assert platform.run_folders() == []
+
+
+def test_a_failure_gives_the_reason_the_container_wrote(platform, tmp_path):
+    platform.image(tmp_path, "bad", "printf 'ValueError: %01500d' 7 > /opt/ml/output/failure; exit 3")
+    platform.image(tmp_path, "mute", "echo one; echo two; exit 5")
+
+    async def story():
+        await platform.create("bad", "bad")
+        await platform.create("mute", "mute")
+        return await platform.ended("bad"), await platform.ended("mute")
+
+    bad, mute = play(platform, story)
+    assert bad["TrainingJobStatus"] == mute["TrainingJobStatus"] == "Failed"
+    assert bad["FailureReason"].startswith("ValueError: 000")
+    assert len(bad["FailureReason"]) == 1024
+    assert mute["FailureReason"] == "AlgorithmError: one\ntwo, exit code: 5"
+
+
+def test_stop_keeps_what_was_made_so_far(platform, tmp_path):
+    platform.image(
+        tmp_path,
+        "slow",
+        "echo early > /opt/ml/model/w; trap 'echo leaving; exit 0' TERM; echo ready; while :; do sleep 0.05; done",
+    )
+
+    async def story():
+        await platform.create("job", "slow")
+        await platform.until("job", lambda job: job["SecondaryStatus"] == "Training")
+        await platform.jobs.stop(platform.context, {"TrainingJobName": "job"})
+        job = await platform.ended("job")
+        with pytest.raises(ValidationError, match="is in status Stopped"):
+            await platform.jobs.stop(platform.context, {"TrainingJobName": "job"})
+        return job
+
+    job = play(platform, story)
+    assert job["TrainingJobStatus"] == "Stopped"
+    assert statuses(job)[-3:] == ["Stopping", "Uploading", "Stopped"]
+    assert platform.buckets.head("out", "models/job/output/model.tar.gz") is not None
+
+
+def test_a_job_over_its_time_is_stopped(platform, tmp_path):
+    platform.image(tmp_path, "slow", "sleep 60")
+
+    async def story():
+        await platform.create("job", "slow", StoppingCondition={"MaxRuntimeInSeconds": 1})
+        return await platform.ended("job")
+
+    job = play(platform, story)
+    assert (job["TrainingJobStatus"], job["SecondaryStatus"]) == ("Stopped", "MaxRuntimeExceeded")
+
+
+def test_a_job_that_waits_says_so_and_can_be_stopped(platform, tmp_path):
+    platform.image(tmp_path, "slow", "trap 'exit 0' TERM; while :; do sleep 0.05; done")
+
+    async def story():
+        for name in ("one", "two", "three"):
+            await platform.create(name, "slow")
+        waiting = await platform.until("three", lambda job: job["SecondaryStatus"] == "Pending")
+        await platform.jobs.stop(platform.context, {"TrainingJobName": "three"})
+        three = await platform.ended("three")
+        for name in ("one", "two"):
+            await platform.jobs.stop(platform.context, {"TrainingJobName": name})
+        await platform.ended("one")
+        await platform.ended("two")
+        return waiting, three
+
+    waiting, three = play(platform, story)
+    assert waiting["SecondaryStatusTransitions"][-1]["StatusMessage"] == "Waiting for capacity (1 ahead)"
+    assert three["TrainingJobStatus"] == "Stopped"
+    assert "TrainingStartTime" not in three
+
+
+def test_a_job_goes_on_while_nobody_reconciles(platform, tmp_path):
+    """The server may die at any time: its supervisors are not its children."""
+    platform.image(
+        tmp_path,
+        "steps",
+        "for i in 1 2 3 4 5 6 7 8 9; do echo step=$i; sleep 0.1; done; echo w > /opt/ml/model/w",
+    )
+
+    async def first():
+        metric = {"Name": "step", "Regex": "step=(.*)"}
+        await platform.create("job", "steps", AlgorithmSpecification={"MetricDefinitions": [metric]})
+        await platform.until("job", lambda job: job["SecondaryStatus"] == "Training")
+
+    async def second():
+        return await platform.ended("job")
+
+    play(platform, first)
+    job = play(platform, second)
+    assert job["TrainingJobStatus"] == "Completed"
+    assert statuses(job).count("Training") == 1
+    assert platform.log("job") == [f"step={number}" for number in range(1, 10)]
+    points = platform.rooms.logs.database.read("SELECT value FROM job_metric ORDER BY id")
+    assert [row["value"] for row in points] == [float(number) for number in range(1, 10)]
+
+
+def supervisor_of(folder):
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                words = open(f"/proc/{entry}/cmdline", "rb").read().split(b"\0")
+            except OSError:
+                continue
+            if b"wildsage.supervisor" in words and str(folder.path).encode() in words:
+                return int(entry)
+    raise AssertionError("no supervisor")
+
+
+def test_a_lost_run_is_launched_once_more_then_fails(platform, tmp_path):
+    platform.image(tmp_path, "slow", "echo begin; while :; do sleep 0.05; done")
+
+    async def story():
+        await platform.create("job", "slow")
+        for _ in range(2):
+            await platform.until("job", lambda job: job["SecondaryStatus"] == "Training")
+            (folder,) = [folder for folder in platform.run_folders() if folder.is_alive()]
+            os.kill(supervisor_of(folder), signal.SIGKILL)
+            await platform.until("job", lambda job: job["SecondaryStatus"] != "Training")
+        return await platform.ended("job")
+
+    job = play(platform, story)
+    assert job["TrainingJobStatus"] == "Failed"
+    assert job["FailureReason"].startswith("InternalServerError: the process that carried the job is gone")
+    assert "Restarting" in statuses(job)
+    assert platform.log("job") == ["begin", "begin"]
+
+
+def test_of_many_equal_creates_one_succeeds(platform, tmp_path):
+    platform.image(tmp_path, "good", "exit 0")
+
+    async def story():
+        results = await asyncio.gather(
+            *(platform.create("job", "good") for _ in range(1)), return_exceptions=True
+        )
+        results += await asyncio.gather(
+            *(platform.create("job", "good") for _ in range(199)), return_exceptions=True
+        )
+        await platform.ended("job")
+        return results
+
+    results = play(platform, story)
+    refused = [result for result in results if isinstance(result, ResourceInUseError)]
+    assert len(refused) == 199
+    assert "a job with this name already exists (arn:aws:sagemaker:" in refused[0].message
+
+
+@pytest.mark.parametrize(
+    ("members", "text"),
+    [
+        ({"ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 2}}, "InstanceCount 2"),
+        ({"ResourceConfig": {}}, "needs InstanceType"),
+        ({"StoppingCondition": {"MaxRuntimeInSeconds": 9_999_999}}, "28 days"),
+        (
+            {
+                "EnableManagedSpotTraining": True,
+                "StoppingCondition": {"MaxRuntimeInSeconds": 9, "MaxWaitTimeInSeconds": 5},
+            },
+            "greater than or equal to",
+        ),
+        ({"AlgorithmSpecification": {"TrainingInputMode": "Pipe"}}, "Pipe is not implemented"),
+        (
+            {"AlgorithmSpecification": {"MetricDefinitions": [{"Name": "a", "Regex": "("}]}},
+            "not a regular expression",
+        ),
+        (
+            {
+                "InputDataConfig": [
+                    {
+                        "ChannelName": "train",
+                        "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://out/none"}},
+                    }
+                ]
+            },
+            'No S3 objects found under S3 URL "s3://out/none"',
+        ),
+        ({"Tags": [{"Key": "a", "Value": "1"}, {"Key": "a", "Value": "2"}]}, "Duplicate tag keys"),
+    ],
+)
+def test_what_cannot_run_is_refused_and_nothing_is_stored(platform, tmp_path, members, text):
+    platform.image(tmp_path, "good", "exit 0")
+
+    async def story():
+        with pytest.raises(ValidationError, match=text.replace("(", r"\(")):
+            await platform.create("job", "good", **members)
+        with pytest.raises(ValidationError, match="Requested resource not found"):
+            await platform.describe("job")
+        with pytest.raises(ValidationError, match="does not exist"):
+            await platform.create("job", "unknown")
+
+    play(platform, story)
+    assert platform.runs.unsettled() == []
