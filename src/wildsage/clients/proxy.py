@@ -1,0 +1,294 @@
+"""The forward proxy that brings unmodified clients to Wildsage.
+
+What a client asks of it, and what becomes of it:
+
+CONNECT to an AWS host       TLS ends here, under a certificate of our authority; the requests go to the server
+CONNECT to any other host    a tunnel: bytes pass untouched
+``GET http://AWS-HOST/…``    to the server
+``GET http://HOST/…``        passed on
+``GET /…``                   to the server: AWS_ENDPOINT_URL points here, so that its restarts do not show
+
+AWS hosts of services that the server has not are refused with an error that names them, and so are the
+metadata addresses of machines and containers: neither ever leaves this machine. The proxy listens on
+127.0.0.1 only.
+"""
+
+import asyncio
+import contextlib
+import logging
+import ssl
+from asyncio import StreamReader, StreamReaderProtocol, StreamWriter, Task
+from typing import Any
+from urllib.parse import urlsplit
+
+from wildsage.clients.authority import Authority
+from wildsage.clients.hosts import (
+    is_aws_host,
+    is_loopback,
+    is_metadata_address,
+    normalized,
+    service_of,
+)
+from wildsage.clients.http1 import HttpError, RequestHead, TruncatedError, read_request_head
+from wildsage.clients.outbound import STREAM_LIMIT, Outbound, OutboundError, connect
+from wildsage.clients.refusal import Refusal
+from wildsage.clients.relay import Connection, NoAnswerError, ServerRelay, exchange, pipe
+from wildsage.clients.server_link import ServerAwayError, ServerLink
+
+log = logging.getLogger(__name__)
+
+_ADDRESS = "127.0.0.1"
+_BACKLOG = 1024
+_IDLE_SECONDS = 600.0
+_HEAD_SECONDS = 30.0
+_HANDSHAKE_SECONDS = 30.0
+
+
+class Proxy:
+    """One listening proxy. Everything runs in the event loop that called `start`.
+
+    Parameters
+    ----------
+    link
+        The way to the server.
+    authority
+        Who vouches for the AWS hosts.
+    outbound
+        The way to all other hosts.
+    """
+
+    def __init__(self, link: ServerLink, authority: Authority, outbound: Outbound) -> None:
+        self._link = link
+        self._authority = authority
+        self._outbound = outbound
+        self._listener: asyncio.Server | None = None
+        self._clients: set[Task[Any]] = set()
+        self._refused: set[str] = set()
+
+    async def start(self, port: int = 0) -> str:
+        """Listen and return the proxy's URL. Takes any free port where `port` is 0.
+
+        Raises
+        ------
+        OSError
+            If the port is taken.
+        """
+        self._listener = await asyncio.start_server(
+            self._serve, _ADDRESS, port, limit=STREAM_LIMIT, backlog=_BACKLOG
+        )
+        return f"http://{_ADDRESS}:{self._listener.sockets[0].getsockname()[1]}"
+
+    async def close(self) -> None:
+        """Stop listening and end every connection."""
+        if self._listener is not None:
+            self._listener.close()
+        for task in self._clients:
+            task.cancel()
+        await asyncio.gather(*self._clients, return_exceptions=True)
+
+    async def _serve(self, reader: StreamReader, writer: StreamWriter) -> None:
+        task = asyncio.current_task()
+        if task is not None:
+            self._clients.add(task)
+            task.add_done_callback(self._clients.discard)
+        client = Connection(reader, writer)
+        try:
+            await self._serve_requests(client, tls_host=None)
+        except asyncio.CancelledError:
+            writer.transport.abort()
+        except Exception:
+            # One client's surprise must not end the proxy of all others.
+            log.exception("a connection failed")
+            writer.transport.abort()
+
+    async def _serve_requests(self, client: Connection, tls_host: str | None) -> None:
+        """Serve one connection to its end; `tls_host` is whom we are inside of TLS."""
+        relay = ServerRelay(client, self._link)
+        try:
+            keep = True
+            while keep:
+                head = await read_request_head(client.reader, _IDLE_SECONDS, _HEAD_SECONDS)
+                keep = head is not None and await self._serve_one(client, relay, head, tls_host)
+        except HttpError as error:
+            await _answer(client, Refusal(error.status, "BadRequest", str(error)).plain())
+        except (TruncatedError, NoAnswerError, TimeoutError, OSError) as error:
+            # Whoever is left is to see that something is missing, not an orderly end.
+            log.debug("a connection ended early: %s", error)
+            client.writer.transport.abort()
+        finally:
+            relay.close()
+            await _close(client.writer)
+
+    async def _serve_one(
+        self, client: Connection, relay: ServerRelay, head: RequestHead, tls_host: str | None
+    ) -> bool:
+        """Answer one request; True if the connection can carry another."""
+        if head.method == "CONNECT" and tls_host is None:
+            await self._serve_connect(client, head)
+            return False
+        if head.target.startswith("/") or head.target == "*":
+            return await self._to_server(client, relay, head, head.raw, tls_host)
+        url = _split(head.target)
+        if url.scheme not in {"http", "https"} or not url.hostname or (tls_host and tls_host != url.hostname):
+            raise HttpError(f"the request target {head.target[:200]!r} is no path and no http:// URL")
+        path = head.target[len(f"{url.scheme}://{url.netloc}") :]
+        sent_head = head.readdressed(path if path.startswith("/") else f"/{path}")
+        if is_aws_host(url.hostname):
+            return await self._to_server(client, relay, head, sent_head, url.hostname)
+        return await self._to_outside(client, head, url.hostname, url.port or 80, sent_head)
+
+    # To the server
+
+    async def _to_server(
+        self, client: Connection, relay: ServerRelay, head: RequestHead, sent_head: bytes, host: str | None
+    ) -> bool:
+        refusal = self._refusal_of(host or _host_of(head), addressed=host is not None)
+        if refusal is None:
+            try:
+                return await relay.serve(head, sent_head)
+            except ServerAwayError as error:
+                log.warning("%s", error)
+                refusal = Refusal(503, "ServiceUnavailable", str(error))
+        await _answer(client, refusal.answer(head))
+        return False
+
+    def _refusal_of(self, host: str, *, addressed: bool) -> Refusal | None:
+        """Say why the server is not to see a request for `host`.
+
+        `addressed` tells whether the host is what the connection was made for; else it is only what a
+        Host field says, which a page in a browser can choose freely.
+        """
+        service = service_of(host)
+        if service is None:
+            if addressed or is_loopback(host):
+                return None
+            return Refusal(400, "InvalidHost", f"{host!r} is no host of this proxy: address it as {_ADDRESS}")
+        known = self._link.services()
+        if service in known:
+            return None
+        if host not in self._refused:
+            self._refused.add(host)
+            log.warning("refused %s: Wildsage has no service %r, and sends nothing outside", host, service)
+        return Refusal(
+            400,
+            "ServiceNotImplemented",
+            f"Wildsage does not have the AWS service {service!r} ({host}), and lets no request to AWS leave"
+            f" this machine. It has: {', '.join(sorted(known))}",
+        )
+
+    # Elsewhere
+
+    async def _serve_connect(self, client: Connection, head: RequestHead) -> None:
+        host, port = _authority_of(head)
+        if is_aws_host(host):
+            await self._terminate(client, host, plain=port == 80)
+            return
+        try:
+            _check_metadata(host)
+            server = Connection(*await self._outbound.tunnel(host, port))
+        except OutboundError as error:
+            log.warning("%s", error)
+            await _answer(client, Refusal(error.status, "", str(error)).plain())
+            return
+        try:
+            client.writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            await pipe(client, server)
+        finally:
+            await _close(server.writer)
+
+    async def _terminate(self, client: Connection, host: str, *, plain: bool) -> None:
+        client.writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        await client.writer.drain()
+        if plain:
+            await self._serve_requests(client, host)
+            return
+        try:
+            inside = await _start_tls(client.writer, self._authority.context_for(host))
+        except (ssl.SSLError, OSError) as error:
+            log.warning(
+                "a client of %s broke off the TLS handshake (%s): does it trust the bundle in AWS_CA_BUNDLE?",
+                host,
+                error,
+            )
+            client.writer.transport.abort()
+            return
+        await self._serve_requests(inside, host)
+
+    async def _to_outside(
+        self, client: Connection, head: RequestHead, host: str, port: int, sent_head: bytes
+    ) -> bool:
+        try:
+            _check_metadata(host)
+            proxy = self._outbound.proxy_for("http", host)
+            if proxy is None:
+                server = Connection(*await connect(host, port))
+            else:
+                server = Connection(*await self._outbound.connect_to(proxy))
+                sent_head = head.readdressed(head.target, proxy.authorization)
+        except OutboundError as error:
+            log.warning("%s", error)
+            await _answer(client, Refusal(error.status, "", str(error)).plain())
+            return False
+        try:
+            return await exchange(client, server, head, sent_head, head.framing())
+        except NoAnswerError:
+            message = f"{host}:{port} ended the connection without an answer"
+            await _answer(client, Refusal(502, "", message).plain())
+            return False
+        finally:
+            await _close(server.writer)
+
+
+async def _start_tls(writer: StreamWriter, context: ssl.SSLContext) -> Connection:
+    """Go on inside TLS, as its server, on a connection whose plain part is over."""
+    loop = asyncio.get_running_loop()
+    reader = StreamReader(limit=STREAM_LIMIT, loop=loop)
+    protocol = StreamReaderProtocol(reader, loop=loop)
+    transport = await loop.start_tls(
+        writer.transport,
+        protocol,
+        context,
+        server_side=True,
+        ssl_handshake_timeout=_HANDSHAKE_SECONDS,
+    )
+    if transport is None:
+        raise ConnectionResetError("the client went away")
+    protocol.connection_made(transport)
+    return Connection(reader, StreamWriter(transport, protocol, reader, loop))
+
+
+async def _answer(client: Connection, response: bytes) -> None:
+    client.writer.write(response)
+    with contextlib.suppress(OSError):
+        await client.writer.drain()
+
+
+async def _close(writer: StreamWriter) -> None:
+    writer.close()
+    with contextlib.suppress(OSError, ssl.SSLError):
+        await writer.wait_closed()
+
+
+def _check_metadata(host: str) -> None:
+    if is_metadata_address(host):
+        raise OutboundError(f"{host} is the address of a metadata service, which does not exist here", 403)
+
+
+def _authority_of(head: RequestHead) -> tuple[str, int]:
+    url = _split(f"//{head.target}")
+    if not url.hostname or url.port is None or url.path or "@" in head.target:
+        raise HttpError(f"CONNECT needs host:port, not {head.target[:200]!r}")
+    return normalized(url.hostname), url.port
+
+
+def _host_of(head: RequestHead) -> str:
+    return _split(f"//{head.get('host')}").hostname or ""
+
+
+def _split(url: str) -> Any:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError as error:
+        raise HttpError(f"not a host or URL: {url[:200]!r} ({error})") from error
+    return parts
