@@ -33,4 +33,6 @@ def client(service: str, url: str, *, region: str = "us-west-2", **options: Any)
 
     config = Config(retries={"total_max_attempts": 1}, **options.pop("config", {}))
     keys = {"aws_access_key_id": "AKIDEXAMPLE", "aws_secret_access_key": "secret", **options}
-    return boto3.session.Session().client(service, region_name=region, endpoint_url=url, config=config, **keys)
+    return boto3.session.Session().client(
+        service, region_name=region, endpoint_url=url, config=config, **keys
+    )

@@ -1,0 +1,191 @@
+"""The gateway: from the bytes of a request, through a list of steps, to the bytes of its response."""
+
+import logging
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+
+from wildsage.aws import asgi
+from wildsage.aws.caller import Caller
+from wildsage.aws.http import HttpRequest, HttpResponse
+from wildsage.aws.identify import Identifier, host_of
+from wildsage.aws.model import Catalogue, Operation, Service
+from wildsage.aws.protocols.base import Call, UnknownOperationError
+from wildsage.aws.validation import Validator
+from wildsage.core.arns import partition_of
+from wildsage.core.clock import Clock
+from wildsage.core.context import RequestContext
+from wildsage.core.errors import NotImplementedOperationError, ServiceError
+from wildsage.services import members
+from wildsage.services.operation import Handler
+
+Authenticate = Callable[[HttpRequest], Awaitable[Caller]]
+InternalHandler = Callable[[HttpRequest], Awaitable[HttpResponse]]
+
+_INTERNAL_PATHS = "/_wildsage/"
+_GLOBAL_REGION = "us-east-1"
+_logger = logging.getLogger(__name__)
+
+
+class Gateway:
+    """A raw ASGI application that speaks AWS.
+
+    Parameters
+    ----------
+    handlers
+        By botocore's service name (``sagemaker``, ``s3``, …), then by operation.
+    authenticate
+        Verifies the signature of a request and says who made it. May replace the request's body by a
+        stream that verifies itself. Raises `ServiceError` with AWS's codes.
+    internal
+        What is no AWS service: plain handlers by path prefix, all below ``/_wildsage/``. They
+        authenticate on their own where they need to.
+    """
+
+    def __init__(
+        self,
+        handlers: Mapping[str, Mapping[str, Handler]],
+        authenticate: Authenticate,
+        internal: Mapping[str, InternalHandler],
+        clock: Clock,
+    ) -> None:
+        self._handlers = handlers
+        self._authenticate = authenticate
+        self._internal = internal
+        self._clock = clock
+        self._catalogue = Catalogue()
+        self._identifier = Identifier(self._catalogue)
+        self._validators: dict[str, Validator] = {}
+
+    async def __call__(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
+        """Serve one connection scope of ASGI."""
+        if scope["type"] == "lifespan":
+            await _live(receive, send)
+            return
+        if scope["type"] != "http":
+            return
+        body = asgi.RequestBody(receive)
+        request = asgi.read_request(scope, body)
+        try:
+            response = await self.answer(request)
+        except asgi.ClientDisconnectedError as error:
+            _logger.info("%s %s: %s", request.method, request.path, error)
+            return
+        await asgi.write_response(response, request, body, send)
+
+    def warm(self, *services: str) -> None:
+        """Read some services' models now, so that the first request does not wait for them."""
+        for name in services:
+            self._catalogue.service(name)
+
+    async def answer(self, request: HttpRequest) -> HttpResponse:
+        """Answer a request, an error included."""
+        if request.path.startswith(_INTERNAL_PATHS):
+            return await self._answer_internal(request)
+        call = self._identifier.unknown(request)
+        request_id = str(uuid.uuid4())
+        try:
+            # First of all, because an error has the shape of its service's protocol.
+            call = self._identifier.identify(request)
+            response = await self._serve(call, request_id)
+        except asgi.ClientDisconnectedError:
+            raise
+        except ServiceError as error:
+            _logger.info("%s -> %d %s: %s", call, error.status, error.code, error.message)
+            response = call.protocol.serialize_error(error, call, request_id)
+        except Exception:  # the boundary: a fault of ours is logged in full and told in brief
+            _logger.exception("%s failed, request id %s", call, request_id)
+            response = call.protocol.serialize_error(_internal_failure(request_id), call, request_id)
+        response.headers.append(("server", "Wildsage"))
+        return response
+
+    async def _serve(self, call: Call, request_id: str) -> HttpResponse:
+        # Who asks, before anything of the body is parsed or anything is told about what exists here.
+        caller = await self._authenticate(call.request)
+        context = self._context(call, caller, request_id)
+        # What is asked: in a header or the path, but the query protocol reads the body for it.
+        operation = call.operation = await self._operation(call)
+        # Before parsing: a clear "not implemented" beats an error about a member.
+        handler = self._handler(call, operation)
+        # Types, as the protocol knows them; then rules, as the model states them.
+        request = await call.protocol.parse(call, operation)
+        self._validator(call.service).validate(operation, request)
+        # Members that are right by AWS's model, and that this server cannot honour.
+        members.refuse(call.service.name, operation.name, request)
+        response = await handler(context, request)
+        return call.protocol.serialize(operation, response, request_id)
+
+    async def _operation(self, call: Call) -> Operation:
+        name = await call.protocol.find_operation(call)
+        operation = call.service.operation(name)
+        if operation is None:
+            raise UnknownOperationError(f"{call.service.full_name} has no operation {name[:128]!r}")
+        return operation
+
+    def _handler(self, call: Call, operation: Operation) -> Handler:
+        handler = self._handlers.get(call.service.name, {}).get(operation.name)
+        if handler is None:
+            raise NotImplementedOperationError(
+                f"{operation.name} of {call.service.full_name} ({call.service.name}) is not implemented yet"
+                " in Wildsage"
+            )
+        return handler
+
+    def _validator(self, service: Service) -> Validator:
+        validator = self._validators.get(service.name)
+        if validator is None:
+            validator = self._validators[service.name] = Validator(service)
+        return validator
+
+    def _context(self, call: Call, caller: Caller, request_id: str) -> RequestContext:
+        region = caller.region or host_of(call.request).region or _GLOBAL_REGION
+        if region not in self._catalogue.regions:
+            code, status = _WRONG_REGION.get(call.service.protocols[0], _WRONG_REGION["json"])
+            raise ServiceError(
+                f"Credential should be scoped to a valid region, not {region[:64]!r}",
+                code=code,
+                status=status,
+            )
+        return RequestContext(
+            account=caller.account,
+            region=region,
+            partition=partition_of(region),
+            principal_arn=caller.principal_arn,
+            request_id=request_id,
+            clock=self._clock,
+            endpoint_url=f"{call.request.scheme}://{call.request.headers.get('host')}",
+        )
+
+    async def _answer_internal(self, request: HttpRequest) -> HttpResponse:
+        prefixes = [p for p in self._internal if request.path == p or request.path.startswith(f"{p}/")]
+        if not prefixes:
+            return HttpResponse(404, [("content-type", "text/plain")], b"There is nothing at this path.\n")
+        try:
+            return await self._internal[max(prefixes, key=len)](request)
+        except asgi.ClientDisconnectedError:
+            raise
+        except Exception:
+            _logger.exception("%s %s failed", request.method, request.path)
+            return HttpResponse(
+                500, [("content-type", "text/plain")], b"Internal error: see the server's log.\n"
+            )
+
+
+_WRONG_REGION: Mapping[str, tuple[str, int]] = {
+    "json": ("InvalidSignatureException", 403),
+    "rest-json": ("InvalidSignatureException", 403),
+    "query": ("SignatureDoesNotMatch", 403),
+    "rest-xml": ("AuthorizationHeaderMalformed", 400),
+}
+"""What AWS answers to a scope with a region that does not exist, by protocol: code and status."""
+
+
+def _internal_failure(request_id: str) -> ServiceError:
+    return ServiceError(f"The server met an internal error; its log has the details under {request_id}")
+
+
+async def _live(receive: asgi.Receive, send: asgi.Send) -> None:
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return

@@ -1,0 +1,159 @@
+"""Which service a request is for, and which protocol it speaks.
+
+One port serves all services. A signed request says its service in the credential scope; where several
+services sign with one name (nine sign as ``sagemaker``), the target header or the path decides. An
+unsigned request, or one with a signature of version 2, says it by its host; failing that, it is S3's.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from wildsage.aws.http import HttpRequest
+from wildsage.aws.model import Catalogue, Service
+from wildsage.aws.protocols.base import Call, Protocol
+from wildsage.aws.protocols.json import JsonProtocol
+from wildsage.aws.protocols.query import QueryProtocol
+from wildsage.aws.protocols.rest import RestProtocol
+from wildsage.aws.protocols.rest_json import RestJsonProtocol
+from wildsage.aws.protocols.rest_xml import RestXmlProtocol
+from wildsage.aws.protocols.s3 import S3Protocol
+from wildsage.aws.texts import load
+from wildsage.core.errors import NotImplementedOperationError
+
+PROTOCOLS: Mapping[str, type[Protocol]] = {
+    "json": JsonProtocol,
+    "query": QueryProtocol,
+    "rest-json": RestJsonProtocol,
+    "rest-xml": RestXmlProtocol,
+}
+"""By their names in the service models."""
+
+_SPECIAL: Mapping[str, type[Protocol]] = {"s3": S3Protocol}
+_CREDENTIAL = re.compile(r"Credential=([^,\s]+)")
+_AWS_HOST = re.compile(r"(?P<labels>.+)\.amazonaws\.com(?:\.cn)?", re.IGNORECASE)
+_REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-\d+")
+_S3_LABEL = re.compile(r"s3(-fips|-accelerate|-external-1)?(?:-(?P<region>[a-z]{2,4}(?:-[a-z]+)+-\d+))?")
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a request says about where it wants to go; empty where it does not."""
+
+    signing_name: str = ""
+    region: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """What the name of an AWS host says: service, region, and the bucket in a virtual-host style name."""
+
+    signing_name: str = ""
+    region: str = ""
+    bucket: str = ""
+
+
+def credential_scope(request: HttpRequest) -> Scope:
+    """Read the credential scope of a signature of version 4, in the header or in the query string."""
+    found = _CREDENTIAL.search(request.headers.get("authorization"))
+    credential = found[1] if found else ""
+    if not credential and "X-Amz-Credential" in request.query_string:
+        credential = dict(request.query()).get("X-Amz-Credential", "")
+    parts = credential.split("/")
+    # KEY/date/region/service/aws4_request; version 4a leaves the region out. A key holds no slash.
+    if len(parts) == 5:
+        return Scope(parts[3], parts[2])
+    return Scope(parts[2]) if len(parts) == 4 else Scope()
+
+
+def host_of(request: HttpRequest) -> Host:
+    """Read ``SERVICE.REGION.amazonaws.com`` and ``BUCKET.s3.REGION.amazonaws.com`` in all their forms."""
+    name = request.headers.get("host").rsplit(":", 1)[0]
+    matched = _AWS_HOST.fullmatch(name)
+    if not matched:
+        return Host()
+    labels = matched["labels"].split(".")
+    for index in range(len(labels) - 1, -1, -1):
+        s3 = _S3_LABEL.fullmatch(labels[index])
+        if s3:
+            rest = [label for label in labels[index + 1 :] if label != "dualstack"]
+            return Host("s3", s3["region"] or "".join(rest[:1]), ".".join(labels[:index]))
+    region = labels.pop() if len(labels) > 1 and _REGION.fullmatch(labels[-1]) else ""
+    prefix = ".".join(labels)
+    known: Mapping[str, str] = load("services.toml")["hosts"]
+    return Host(known.get(prefix, prefix), region)
+
+
+class Identifier:
+    """Finds service and protocol of requests; keeps each protocol it has bound to a service."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+        self._bound: dict[tuple[str, str], Protocol] = {}
+        nothing = {"metadata": {"protocol": "json"}, "shapes": {}, "operations": {}}
+        self._unknown = JsonProtocol(Service("unknown", nothing))
+
+    def unknown(self, request: HttpRequest) -> Call:
+        """Return the call that a request is as long as nothing is known of it; it can carry an error."""
+        return Call(request, self._unknown.service, self._unknown, request.path)
+
+    def identify(self, request: HttpRequest) -> Call:
+        """Return the call that a request is.
+
+        Raises
+        ------
+        NotImplementedOperationError
+            If there is no such service, or it speaks no protocol that is built.
+        """
+        host = host_of(request)
+        signing_name = credential_scope(request).signing_name or host.signing_name or "s3"
+        path = f"/{quote(host.bucket)}{request.path}" if host.bucket else request.path
+        calls = [self._call(request, service, path) for service in self._candidates(signing_name)]
+        found = next((call for call in calls if len(calls) == 1 or _claims(call)), None)
+        if found is None and not calls:
+            raise NotImplementedOperationError(
+                f"No service signs as {signing_name[:64]!r}. Sign for a service of AWS, such as sagemaker or s3"
+            )
+        return found or calls[0]
+
+    def _candidates(self, signing_name: str) -> list[Service]:
+        names = load("services.toml")["signing"].get(signing_name, [signing_name])
+        found = (self._catalogue.service(name) for name in names)
+        return [service for service in found if service is not None]
+
+    def _call(self, request: HttpRequest, service: Service, path: str) -> Call:
+        return Call(request, service, self._protocol(request, service), path)
+
+    def _protocol(self, request: HttpRequest, service: Service) -> Protocol:
+        spoken = [name for name in service.protocols if name in PROTOCOLS]
+        if not spoken:
+            raise NotImplementedOperationError(
+                f"{service.full_name} speaks {', '.join(service.protocols)}, which is not implemented yet"
+            )
+        asked = _asked_protocol(request)
+        name = asked if asked in spoken else spoken[0]
+        bound = self._bound.get((service.name, name))
+        if bound is None:
+            make = _SPECIAL.get(service.name, PROTOCOLS[name])
+            bound = self._bound[service.name, name] = make(service)
+        return bound
+
+
+def _asked_protocol(request: HttpRequest) -> str:
+    # A service may speak several protocols: what the client sends decides.
+    content_type = request.headers.get("content-type")
+    if "x-amz-target" in request.headers or content_type.startswith("application/x-amz-json"):
+        return "json"
+    if content_type.startswith("application/x-www-form-urlencoded"):
+        return "query"
+    return "smithy-" + request.headers.get("smithy-protocol")
+
+
+def _claims(call: Call) -> bool:
+    target = call.request.headers.get("x-amz-target")
+    if target:
+        return target.rpartition(".")[0] == call.service.metadata.get("targetPrefix")
+    if isinstance(call.protocol, RestProtocol):
+        return call.protocol.router.match(call.request, call.path) is not None
+    return isinstance(call.protocol, QueryProtocol)

@@ -1,0 +1,1 @@
+"""One file per wire protocol: bytes to a request, a response to bytes."""

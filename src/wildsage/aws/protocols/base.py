@@ -1,0 +1,156 @@
+"""What every protocol does, and the errors of bytes that cannot be read.
+
+A protocol turns bytes into a `Request` and a `Response` into bytes, driven by the model of one
+service. It knows types, not rules: whether a value is allowed is for `wildsage.aws.validation`.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from wildsage.aws.http import HttpRequest, HttpResponse
+from wildsage.aws.model import Operation, Service
+from wildsage.core.errors import ServiceError
+from wildsage.services.operation import Request, Response
+
+Key = TypeVar("Key")
+
+LARGEST_DOCUMENT = 16 * 1024 * 1024
+"""Bytes of a body that must be held in memory as a whole. Streams have no limit here."""
+
+
+class UnreadableError(ServiceError):
+    """The bytes are not what the protocol and the model say they are."""
+
+    code = "SerializationException"
+    status = 400
+
+
+class UnknownOperationError(ServiceError):
+    """Nothing in the service's model answers this request."""
+
+    code = "UnknownOperationException"
+    status = 400
+
+
+class MismatchError(Exception):
+    """A value has not the type of its shape. Found deep inside, it collects its path on the way out."""
+
+    def __init__(self, rule: str) -> None:
+        super().__init__(rule)
+        self.rule = rule
+        self.path: list[str] = []
+
+    def at(self, step: str) -> "MismatchError":
+        """Add the member or index that the value was found in."""
+        self.path.append(step)
+        return self
+
+    def __str__(self) -> str:
+        return f"{self.rule} (at {'.'.join(reversed(self.path))})" if self.path else self.rule
+
+
+@dataclass(slots=True)
+class Call:
+    """A request whose service and protocol are known.
+
+    Attributes
+    ----------
+    path
+        The path that names the resource, percent-encoded. It differs from the request's own path
+        where the bucket came in the host's name.
+    parameters
+        What finding the operation has read already: path labels, or the form of the query protocol.
+    operation
+        None until it is found.
+    """
+
+    request: HttpRequest
+    service: Service
+    protocol: "Protocol"
+    path: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    operation: Operation | None = None
+
+    def __str__(self) -> str:
+        if self.operation is None:
+            return f"{self.request.method} {self.request.path[:256]}"
+        return f"{self.service.name} {self.operation.name}"
+
+
+class Protocol(ABC):
+    """A wire protocol, bound to one service. Compiled parts are kept per operation."""
+
+    request_id_header = "x-amzn-RequestId"
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+
+    @abstractmethod
+    async def find_operation(self, call: Call) -> str:
+        """Return the name of the operation that is called.
+
+        Raises
+        ------
+        UnknownOperationError
+            If the request names none.
+        """
+
+    @abstractmethod
+    async def parse(self, call: Call, operation: Operation) -> Request:
+        """Read the request.
+
+        Raises
+        ------
+        UnreadableError
+            If it is malformed, or a member has the wrong type.
+        """
+
+    @abstractmethod
+    def serialize(self, operation: Operation, response: Response, request_id: str) -> HttpResponse:
+        """Write a handler's response.
+
+        Raises
+        ------
+        TypeError
+            If the response does not fit the model: a fault of the handler.
+        """
+
+    @abstractmethod
+    def serialize_error(self, error: ServiceError, call: Call, request_id: str) -> HttpResponse:
+        """Write an error in the shape that clients of this protocol read."""
+
+
+def late(functions: Mapping[Key, Callable[..., Any]], key: Key) -> Callable[..., Any]:
+    """Return a function that is looked up when it is called: shapes may contain themselves."""
+
+    def call(*arguments: Any) -> Any:
+        return functions[key](*arguments)
+
+    return call
+
+
+async def read_document(request: HttpRequest, limit: int = LARGEST_DOCUMENT) -> bytes:
+    """Read a body that has to be in memory as a whole.
+
+    Raises
+    ------
+    ServiceError
+        ``RequestEntityTooLargeException`` (413), before anything is buffered where the length is known.
+    """
+    length = request.body.length
+    if length is not None and length > limit:
+        raise _too_large(f"{length} bytes", limit)
+    try:
+        return await request.body.read(limit)
+    except ValueError:
+        raise _too_large("more", limit) from None
+
+
+def _too_large(seen: str, limit: int) -> ServiceError:
+    return ServiceError(
+        f"The request body has {seen}; the limit is {limit} bytes",
+        code="RequestEntityTooLargeException",
+        status=413,
+    )

@@ -1,0 +1,282 @@
+"""What rest-json and rest-xml share: members in the path, the query string, headers and the payload.
+
+The document in the body is the affair of the two subclasses.
+"""
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Any
+
+from wildsage.aws.http import Headers, HttpResponse
+from wildsage.aws.model import Operation, Service, Shape
+from wildsage.aws.protocols import text_codec
+from wildsage.aws.protocols.base import (
+    LARGEST_DOCUMENT,
+    Call,
+    MismatchError,
+    Protocol,
+    UnknownOperationError,
+    UnreadableError,
+    read_document,
+)
+from wildsage.aws.protocols.timestamps import RFC_822
+from wildsage.aws.routing import Query, Router, decode_label
+from wildsage.aws.texts import load
+from wildsage.core.errors import ServiceError
+from wildsage.core.streams import ByteStream
+from wildsage.services.operation import Request, Response
+
+Read = Callable[[Mapping[str, str], Query, Headers], Any]
+"""From labels, query and headers to a member's value; None where the member is absent."""
+
+Fields = list[tuple[str, str]]
+
+
+class RestProtocol(Protocol):
+    """A protocol whose operations are methods on paths."""
+
+    def __init__(self, service: Service) -> None:
+        super().__init__(service)
+        self._reads: dict[str, list[tuple[str, Read]]] = {}
+        self._writes: dict[str, Mapping[str, Callable[[Any], Fields]]] = {}
+        self._limits: Mapping[str, int] = load("services.toml").get(service.name, {}).get("body_limits", {})
+
+    @cached_property
+    def router(self) -> Router:
+        """The routes of the service."""
+        return Router(self.service)
+
+    async def find_operation(self, call: Call) -> str:
+        """Match method, path and query string."""
+        route = self.router.match(call.request, call.path)
+        if route is None:
+            raise UnknownOperationError(
+                f"{call.request.method} {call.request.path[:256]} is no operation of {self.service.full_name}",
+                status=404,
+            )
+        call.parameters = {"labels": route.labels, "query": route.query}
+        return route.operation
+
+    async def parse(self, call: Call, operation: Operation) -> Request:
+        """Read the members from wherever the model puts them."""
+        try:
+            request = self._read_bound(call, operation)
+            request.update(await self._read_body(call, operation))
+        except MismatchError as error:
+            raise self.unreadable(str(error)) from None
+        return request
+
+    def unreadable(self, message: str) -> ServiceError:
+        """Return the error of a request that cannot be read."""
+        return UnreadableError(message)
+
+    def _read_bound(self, call: Call, operation: Operation) -> Request:
+        reads = self._reads.get(operation.name)
+        if reads is None:
+            reads = self._reads[operation.name] = [
+                (name, read)
+                for name, member in operation.input.members.items()
+                if (read := _reader(name, member)) is not None
+            ]
+        labels, query, headers = call.parameters["labels"], call.parameters["query"], call.request.headers
+        request: Request = {}
+        for name, read in reads:
+            try:
+                value = read(labels, query, headers)
+            except MismatchError as error:
+                raise error.at(name) from None
+            if value is not None:
+                request[name] = value
+        return request
+
+    async def _read_body(self, call: Call, operation: Operation) -> Request:
+        shape = operation.input
+        payload = shape.payload
+        if payload is not None and shape.streams:
+            # A required stream may be empty, but it is there.
+            return {payload: call.request.body}
+        if payload is None and all(member.location for member in shape.members.values()):
+            return {}
+        body = await read_document(call.request, self._limits.get(operation.name, LARGEST_DOCUMENT))
+        if payload is None:
+            return dict(self.parse_document(body, shape)) if body else {}
+        member = shape.members[payload]
+        match member.kind:
+            case "blob":
+                return {payload: body} if body else {}
+            case "string":
+                return {payload: _decoded(body)} if body else {}
+            case _:
+                return {payload: self.parse_document(body, member)} if body else {}
+
+    def serialize(self, operation: Operation, response: Response, request_id: str) -> HttpResponse:
+        """Write the members to wherever the model puts them."""
+        writes = self._writes.get(operation.name)
+        if writes is None:
+            writes = self._writes[operation.name] = _writers(operation.output)
+        headers = self.request_ids(request_id)
+        document: Response = {}
+        for name, value in response.items():
+            if value is None:
+                continue
+            write = writes.get(name)
+            if write is not None:
+                headers += write(value)
+            else:
+                document[name] = value
+        status = _status(operation, document)
+        body, content_type = self._body(operation, document)
+        if content_type and not any(name.lower() == "content-type" for name, _ in headers):
+            headers.append(("content-type", content_type))
+        return HttpResponse(status, headers, body)
+
+    def _body(self, operation: Operation, document: Response) -> tuple[bytes | ByteStream, str]:
+        shape = operation.output
+        if shape.payload is None and any(not member.location for member in shape.members.values()):
+            return self.write_document(document, operation), self.document_type
+        if stray := document.keys() - {shape.payload}:
+            raise TypeError(f"{shape.name} has no members {sorted(stray)} in the model")
+        value = document.get(shape.payload or "")
+        if shape.payload is None or value is None:
+            return b"", ""
+        match shape.members[shape.payload].kind:
+            case "blob":
+                return value, "application/octet-stream"
+            case "string":
+                return value.encode(), "text/plain"
+            case _:
+                return self.write_document(value, operation), self.document_type
+
+    document_type = ""
+
+    def request_ids(self, request_id: str) -> Fields:
+        """Return the headers that carry the request's id."""
+        return [(self.request_id_header, request_id)]
+
+    @abstractmethod
+    def parse_document(self, body: bytes, shape: Shape) -> Any:
+        """Read the document in a body."""
+
+    @abstractmethod
+    def write_document(self, value: Any, operation: Operation) -> bytes:
+        """Write the document of a response: its payload, or its members without a place of their own."""
+
+
+def _status(operation: Operation, document: Response) -> int:
+    for name, member in operation.output.members.items():
+        if member.location == "statusCode" and name in document:
+            return int(document.pop(name))
+    return operation.status
+
+
+def _decoded(body: bytes) -> str:
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        raise MismatchError("the body is no UTF-8 text") from None
+
+
+def _reader(name: str, member: Shape) -> Read | None:
+    wire_name = member.wire_name(name)
+    match member.location:
+        case "uri":
+            return _label_reader(wire_name.replace("-", "_"), text_codec.parser(member))
+        case "querystring":
+            return _query_reader(wire_name, member)
+        case "header":
+            return _header_reader(wire_name.lower(), member)
+        case "headers":
+            return _prefix_reader(wire_name.lower())
+        case _:
+            return None
+
+
+def _label_reader(name: str, parse: text_codec.Parse) -> Read:
+    def read(labels: Mapping[str, str], _query: Query, _headers: Headers) -> Any:
+        try:
+            return parse(decode_label(labels[name]))
+        except UnicodeDecodeError:
+            raise MismatchError("the path is not UTF-8 in percent-encoding") from None
+
+    return read
+
+
+def _query_reader(name: str, member: Shape) -> Read:
+    if member.kind == "list":
+        element = text_codec.parser(member.element)
+        return lambda _labels, query, _headers: [element(v) for v in query[name]] if name in query else None
+    if member.kind == "map":
+        return _query_map_reader(member)
+    parse = text_codec.parser(member)
+    return lambda _labels, query, _headers: parse(query[name][0]) if name in query else None
+
+
+def _query_map_reader(member: Shape) -> Read:
+    def read(_labels: Mapping[str, str], query: Query, _headers: Headers) -> Any:
+        if member.element.kind == "list":
+            return {name: list(values) for name, values in query.items()}
+        return {name: values[0] for name, values in query.items()}
+
+    return read
+
+
+def _header_reader(name: str, member: Shape) -> Read:
+    if member.kind == "list":
+        element = text_codec.parser(member.element)
+
+        def read_list(_labels: Mapping[str, str], _query: Query, headers: Headers) -> Any:
+            values = headers.get_all(name)
+            if not values:
+                return None
+            return [element(item) for value in values for item in text_codec.split_list(value)]
+
+        return read_list
+    parse = text_codec.parser(member)
+    return lambda _labels, _query, headers: parse(headers.get(name)) if name in headers else None
+
+
+def _prefix_reader(prefix: str) -> Read:
+    def read(_labels: Mapping[str, str], _query: Query, headers: Headers) -> Any:
+        found: dict[str, str] = {}
+        for name, value in headers.fields:
+            if name.startswith(prefix):
+                key = name[len(prefix) :]
+                found[key] = f"{found[key]},{value}" if key in found else value
+        return found or None
+
+    return read
+
+
+def _writers(shape: Shape) -> Mapping[str, Callable[[Any], Fields]]:
+    writers: dict[str, Callable[[Any], Fields]] = {}
+    for name, member in shape.members.items():
+        if member.location == "header":
+            writers[name] = _header_writer(member.wire_name(name), member)
+        elif member.location == "headers":
+            writers[name] = _prefix_writer(member.wire_name(name))
+    return writers
+
+
+def _header_writer(name: str, member: Shape) -> Callable[[Any], Fields]:
+    if member.kind == "list":
+        element = text_codec.writer(member.element, RFC_822)
+        return lambda values: [(name, text_codec.join_list([element(value) for value in values]))]
+    write = text_codec.writer(member, RFC_822)
+    return lambda value: [(name, write(value))]
+
+
+def _prefix_writer(prefix: str) -> Callable[[Any], Fields]:
+    return lambda values: [(prefix + name, value) for name, value in values.items()]
+
+
+def error_headers(operation: Operation | None, members: Mapping[str, Any]) -> tuple[Fields, dict[str, Any]]:
+    """Split an error's members into those that the operation answers as headers, and the others.
+
+    So a 304 can carry ``ETag``, and a 404 on a delete marker ``DeleteMarker``.
+    """
+    writers = {} if operation is None else _writers(operation.output)
+    headers: Fields = []
+    for name in members.keys() & writers.keys():
+        headers += writers[name](members[name])
+    return headers, {name: value for name, value in members.items() if name not in writers}
