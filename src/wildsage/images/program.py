@@ -13,7 +13,7 @@ Purpose = Literal["train", "serve"]
 Mounts = tuple[tuple[str, str], ...]
 
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_SYSTEM_FOLDERS = tuple(Path(name) for name in ("/usr", "/bin", "/lib", "/lib64", "/sbin", "/etc"))
+_SYSTEM_FOLDERS = tuple(Path(name) for name in ("/usr", "/bin", "/lib", "/lib64", "/sbin"))
 
 PACKAGE = Path(wildsage.__file__).resolve().parent
 RUNTIME = PACKAGE / "toolkit" / "script_mode" / "__main__.py"

@@ -1,0 +1,60 @@
+"""Run a command of the user: its output goes on, its last error lines are kept, signals reach it once."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import FrameType
+
+from wildsage.toolkit.script_mode.errors import CommandError
+
+_KEPT_LINES = 200
+
+
+def run(
+    command: Sequence[str], folder: Path, environment: Mapping[str, str], error: type[CommandError]
+) -> None:
+    """Run `command` to its end.
+
+    Raises
+    ------
+    CommandError
+        Of the type `error`, if it ends with another exit code than 0, or cannot be started.
+    """
+    last: deque[str] = deque(maxlen=_KEPT_LINES)
+    try:
+        # A process group of its own: SIGTERM is passed on to it once, instead of arriving twice.
+        process = subprocess.Popen(
+            command, cwd=folder, env=dict(environment), stderr=subprocess.PIPE, process_group=0
+        )
+    except OSError as failure:
+        raise error(command, 127, [str(failure)]) from failure
+    with _signals_passed_on(process.pid):
+        assert process.stderr is not None
+        for line in process.stderr:
+            sys.stderr.buffer.write(line)
+            sys.stderr.buffer.flush()
+            last.append(line.decode(errors="replace").rstrip())
+        code = process.wait()
+    if code:
+        raise error(command, code, list(last))
+
+
+@contextmanager
+def _signals_passed_on(group: int) -> Iterator[None]:
+    """Send SIGTERM and SIGINT on to the process group, and live on to report how it ended."""
+
+    def pass_on(number: int, _frame: FrameType | None) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(group, number)
+
+    before = {number: signal.signal(number, pass_on) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

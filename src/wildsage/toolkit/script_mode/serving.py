@@ -1,0 +1,95 @@
+"""Serve: find the user's code, load the model, answer requests."""
+
+import logging
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+from types import FrameType
+
+from wildsage.toolkit.script_mode.errors import ClientError
+from wildsage.toolkit.script_mode.handlers import Handlers, import_user_module
+from wildsage.toolkit.script_mode.overlay import Overlay
+from wildsage.toolkit.script_mode.paths import base_folder, code_folder, located
+from wildsage.toolkit.script_mode.server import ModelServer, listening_socket
+from wildsage.toolkit.script_mode.source import bring_code, install_requirements
+
+logger = logging.getLogger("wildsage.script_mode.serving")
+
+
+def prepare_serving(overlay: Overlay) -> bool:
+    """Bring the code and install what it asks for; says why where that fails."""
+    try:
+        folder = _code()
+        install_requirements(folder, overlay)
+    except ClientError as error:
+        logger.error("%s", error)  # noqa: TRY400 - the text says it all
+        return False
+    return True
+
+
+def serve(framework: str) -> int:
+    """Load the model and answer requests until the process is stopped; returns the exit code."""
+    listener = listening_socket()
+    # Before anything is imported that starts threads: no fork after that.
+    if _in_parent_of_workers(int(os.environ.get("SAGEMAKER_MODEL_SERVER_WORKERS") or 1)):
+        return _wait_for_workers()
+    try:
+        handlers = Handlers(import_user_module(_program(), code_folder()), framework)
+        handlers.load(base_folder() / "model")
+    except Exception:
+        logger.exception("The model could not be loaded")
+        return 1
+    _answer(listener, handlers)
+    return 0
+
+
+def _answer(listener: socket.socket, handlers: Handlers) -> None:
+    server = ModelServer(listener, handlers)
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        sys.exit(0)
+
+    signal.signal(signal.SIGTERM, stop)
+    logger.info("The model is loaded; listening at %s", listener.getsockname())
+    server.serve_forever()
+
+
+def _code() -> Path:
+    """Return the code folder, filled: from the submit directory, else from the model's own ``code/``."""
+    submit = os.environ.get("SAGEMAKER_SUBMIT_DIRECTORY", "")
+    packed = base_folder() / "model" / "code"
+    if not submit or (not submit.startswith("s3://") and not located(submit).exists()):
+        submit = str(packed) if packed.is_dir() else submit
+    return bring_code(submit)
+
+
+def _program() -> str:
+    program = os.environ.get("SAGEMAKER_PROGRAM")
+    if program:
+        return program
+    if (code_folder() / "inference.py").is_file():
+        return "inference.py"
+    raise ClientError(
+        "no script is named: set SAGEMAKER_PROGRAM in the model's environment (entry_point in the SDK), or put "
+        "code/inference.py into model.tar.gz"
+    )
+
+
+def _in_parent_of_workers(count: int) -> bool:
+    """Start worker processes where more than one is asked for; True in the process that waits for them."""
+    if count <= 1:
+        return False
+    return all(os.fork() != 0 for _ in range(count))
+
+
+def _wait_for_workers() -> int:
+    """Live as long as all workers do: a model server that lost one is not the one that was asked for."""
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        sys.exit(0)
+
+    signal.signal(signal.SIGTERM, stop)
+    _, status = os.wait()
+    return os.waitstatus_to_exitcode(status) or 1

@@ -1,0 +1,91 @@
+"""The user's code: bring it to the code folder and install what it asks for."""
+
+import logging
+import os
+import shutil
+import tarfile
+import tempfile
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from wildsage.toolkit.script_mode.commands import run
+from wildsage.toolkit.script_mode.errors import ClientError, InstallRequirementsError
+from wildsage.toolkit.script_mode.overlay import Overlay
+from wildsage.toolkit.script_mode.paths import code_folder, located
+from wildsage.toolkit.script_mode.storage import download
+
+logger = logging.getLogger("sagemaker-training-toolkit")
+
+
+def bring_code(submit_directory: str) -> Path:
+    """Put the code into the code folder and return that folder.
+
+    Parameters
+    ----------
+    submit_directory
+        ``s3://…`` or ``file://…`` or a path, of an archive or of a folder; empty: it is there already.
+
+    Raises
+    ------
+    ClientError
+        If there is no code at that place, or the archive is damaged.
+    """
+    folder = code_folder()
+    if submit_directory.startswith("s3://"):
+        with tempfile.TemporaryDirectory() as temporary:
+            archive = Path(temporary) / "sourcedir.tar.gz"
+            download(submit_directory, archive)
+            _extract(archive, folder, submit_directory)
+        return folder
+    if submit_directory.startswith("file://"):
+        submit_directory = unquote(urlsplit(submit_directory).path)
+    place = located(submit_directory) if submit_directory else folder
+    if place.is_file():
+        _extract(place, folder, submit_directory)
+    elif place.is_dir():
+        if place.resolve() != folder.resolve():
+            shutil.copytree(place, folder, dirs_exist_ok=True)
+    else:
+        raise ClientError(f"there is no code at {submit_directory or folder}: expected a folder or a .tar.gz")
+    return folder
+
+
+def _extract(archive: Path, folder: Path, name: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with tarfile.open(archive) as tar:
+            tar.extractall(folder, filter="data")
+    except (tarfile.TarError, EOFError, OSError) as error:
+        raise ClientError(f"the code archive {name} cannot be extracted: {error}") from error
+
+
+def install_requirements(folder: Path, overlay: Overlay) -> None:
+    """Install ``requirements.txt``, and the code itself where it is a package.
+
+    Raises
+    ------
+    InstallRequirementsError
+        If pip fails.
+    """
+    requirements = folder / "requirements.txt"
+    targets = ["-r", requirements.name] if requirements.is_file() else []
+    if is_package(folder):
+        targets = [".", *targets]
+    if not targets:
+        return
+    logger.info("Installing dependencies: %s", " ".join(targets))
+    command = [
+        str(overlay.python),
+        "-m",
+        "pip",
+        "install",
+        "--disable-pip-version-check",
+        "--no-input",
+        *targets,
+    ]
+    run(command, folder, overlay.environment(os.environ), InstallRequirementsError)
+
+
+def is_package(folder: Path) -> bool:
+    """Tell whether the code is a package to install and run with ``-m``."""
+    return (folder / "setup.py").is_file()

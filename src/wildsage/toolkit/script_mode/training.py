@@ -1,0 +1,86 @@
+"""Train: bring the code, set the SM_* variables, run the script, say why it failed."""
+
+import json
+import logging
+import os
+import shlex
+import traceback
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from wildsage.toolkit.script_mode.commands import run
+from wildsage.toolkit.script_mode.environment import TrainingEnvironment
+from wildsage.toolkit.script_mode.errors import ClientError, ExecuteUserScriptError
+from wildsage.toolkit.script_mode.overlay import Overlay
+from wildsage.toolkit.script_mode.paths import base_folder
+from wildsage.toolkit.script_mode.source import bring_code, install_requirements, is_package
+
+logger = logging.getLogger("sagemaker-training-toolkit")
+
+
+def train(overlay: Overlay) -> int:
+    """Run the training job that ``input/config`` describes; returns its exit code.
+
+    A failure is logged and written to ``output/failure``.
+    """
+    logging.basicConfig(format="%(asctime)s %(name)-12s %(levelname)-8s %(message)s", level=logging.INFO)
+    base = base_folder()
+    try:
+        environment = TrainingEnvironment.read(base)
+        logger.setLevel(environment.log_level())
+        _run_script(environment, overlay)
+    except ClientError as error:
+        _report(base, str(error))
+        return error.exit_code
+    except Exception as error:  # noqa: BLE001 - the last resort: the user must read of it
+        _report(base, f"framework error: \n{traceback.format_exc()}\n{error}")
+        return 1
+    logger.info("Reporting training SUCCESS")
+    return 0
+
+
+def _run_script(environment: TrainingEnvironment, overlay: Overlay) -> None:
+    folder = bring_code(environment.submit_directory)
+    install_requirements(folder, overlay)
+    command = _command(environment, folder, overlay)
+    variables = environment.variables()
+    python_path = [str(folder), *filter(None, [os.environ.get("PYTHONPATH")])]
+    _log_invocation(environment, variables, command)
+    process_environment = {**os.environ, **variables, "PYTHONPATH": os.pathsep.join(python_path)}
+    for place in ("model_dir", "output_data_dir"):
+        Path(environment.facts[place]).mkdir(parents=True, exist_ok=True)
+    run(command, folder, overlay.environment(process_environment), ExecuteUserScriptError)
+
+
+def _command(environment: TrainingEnvironment, folder: Path, overlay: Overlay) -> list[str]:
+    """Return how the entry point is started: a Python script, a module of a package, or a program."""
+    program, arguments = environment.program, environment.arguments()
+    if is_package(folder):
+        return [str(overlay.python), "-m", program.removesuffix(".py").replace("/", "."), *arguments]
+    script = folder / program
+    if not script.is_file():
+        there = ", ".join(sorted(path.name for path in folder.iterdir())[:20])
+        raise ClientError(f"the script {program!r} is not in the code that was submitted, which has: {there}")
+    if program.endswith(".py"):
+        return [str(overlay.python), program, *arguments]
+    script.chmod(script.stat().st_mode | 0o111)
+    return ["/bin/sh", "-c", shlex.join([f"./{program}", *arguments])]
+
+
+def _log_invocation(
+    environment: TrainingEnvironment, variables: Mapping[str, str], command: Sequence[str]
+) -> None:
+    logger.info(
+        "Invoking user script\n\nTraining Env:\n\n%s\n\nEnvironment variables:\n\n%s\n\n"
+        "Invoking script with the following command:\n\n%s\n\n",
+        json.dumps(environment.facts, indent=4),
+        "\n".join(f"{name}={value}" for name, value in variables.items()),
+        " ".join(command),
+    )
+
+
+def _report(base: Path, message: str) -> None:
+    logger.error("Reporting training FAILURE")
+    logger.error(message)
+    (base / "output").mkdir(parents=True, exist_ok=True)
+    (base / "output" / "failure").write_text(message)

@@ -1,0 +1,317 @@
+import http.server
+import json
+import signal
+import subprocess
+import sys
+import threading
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from wildsage.images.program import RUNTIME
+
+PRINT_CONTRACT = """
+import json, os, sys
+print("ARGS", json.dumps(sys.argv[1:]))
+print("ENV", json.dumps({k: v for k, v in os.environ.items() if k.startswith("SM_")}))
+print("CWD", os.getcwd())
+open(os.path.join(os.environ["SM_MODEL_DIR"], "model.txt"), "w").write("fitted")
+"""
+
+
+def printed(output: str, word: str):
+    line = next(line for line in output.splitlines() if line.startswith(word + " "))
+    return line[len(word) + 1 :]
+
+
+@pytest.mark.parametrize("quote", [json.dumps, str], ids=["v2-json-quoted", "v3-plain"])
+def test_script_gets_the_contract(container, quote) -> None:
+    folder = container.code({"train.py": PRINT_CONTRACT})
+    container.configure(
+        {
+            "sagemaker_program": quote("train.py"),
+            "sagemaker_submit_directory": quote(str(folder)),
+            "sagemaker_container_log_level": "20",
+            "sagemaker_custom": "7",
+            "n-estimators": "10",
+            "learning_rate": "0.5",
+            "flag": "true",
+            "k": "3",
+            "criterion": quote("gini"),
+            "layers": "[1, 2]",
+        },
+        ("train", "validation"),
+    )
+    done = container.run("train", TRAINING_JOB_NAME="job-1", SAGEMAKER_TRAINING_MODULE="m.training:main")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(printed(done.stdout, "ARGS")) == [
+        "--criterion", "gini", "--flag", "True", "-k", "3", "--layers", "[1, 2]",
+        "--learning_rate", "0.5", "--n-estimators", "10",
+    ]  # fmt: skip
+    sm = json.loads(printed(done.stdout, "ENV"))
+    base = str(container.base)
+    expected = {
+        "SM_MODEL_DIR": f"{base}/model",
+        "SM_CHANNEL_TRAIN": f"{base}/input/data/train",
+        "SM_CHANNELS": '["train","validation"]',
+        "SM_HP_N-ESTIMATORS": "10",
+        "SM_HP_FLAG": "true",
+        "SM_HP_CRITERION": "gini",
+        "SM_HPS": '{"criterion":"gini","flag":true,"k":3,"layers":[1,2],"learning_rate":0.5,"n-estimators":10}',
+        "SM_HOSTS": '["algo-1"]',
+        "SM_CURRENT_HOST": "algo-1",
+        "SM_OUTPUT_DATA_DIR": f"{base}/output/data",
+        "SM_INPUT_DIR": f"{base}/input",
+        "SM_MODULE_NAME": "train",
+        "SM_USER_ENTRY_POINT": "train.py",
+        "SM_FRAMEWORK_MODULE": "m.training:main",
+        "SM_FRAMEWORK_PARAMS": '{"sagemaker_custom":7}',
+        "SM_JOB_NAME": "job-1",
+        "SM_LOG_LEVEL": "20",
+    }
+    assert {name: sm.get(name) for name in expected} == expected
+    assert int(sm["SM_NUM_CPUS"]) >= 1
+    training = json.loads(sm["SM_TRAINING_ENV"])
+    assert training["hyperparameters"]["layers"] == [1, 2]
+    assert training["channel_input_dirs"]["validation"] == f"{base}/input/data/validation"
+    assert printed(done.stdout, "CWD") == str(folder)
+    assert (container.base / "model" / "model.txt").read_text() == "fitted"
+    assert "Invoking script with the following command:" in done.stderr
+    assert not (container.base / "output" / "failure").exists()
+
+
+def test_modules_of_the_runtime_are_not_in_the_scripts_way(container) -> None:
+    script = "import sys, training, server\nprint(training.MINE, server.MINE)\n"
+    container.code({"go.py": script, "training.py": "MINE = 1", "server.py": "MINE = 2"})
+    container.configure({"sagemaker_program": "go.py"})
+    assert container.run("train").stdout.strip() == "1 2"
+
+
+def test_failing_script_is_reported_with_its_error_and_exit_code(container) -> None:
+    container.code(
+        {"train.py": "import sys\nprint('x' * 3000, file=sys.stderr)\nraise ValueError('bad rows')\n"}
+    )
+    container.configure({"sagemaker_program": "train.py", "n": "1"})
+    done = container.run("train")
+    assert done.returncode == 1
+    assert container.failure.startswith(
+        'ExecuteUserScriptError:\nExitCode 1\nErrorMessage "ValueError: bad rows"\n'
+    )
+    assert container.failure.endswith('python train.py -n 1"')
+    assert "Traceback" in done.stderr
+
+
+def test_exit_code_of_the_script_is_the_containers(container) -> None:
+    container.code({"train.py": "import sys\nprint('no luck', file=sys.stderr)\nsys.exit(42)\n"})
+    container.configure({"sagemaker_program": "train.py"})
+    assert container.run("train").returncode == 42
+    assert 'ExitCode 42\nErrorMessage "no luck"' in container.failure
+
+
+@pytest.mark.parametrize(
+    ("hyperparameters", "said"),
+    [
+        ({}, "no script is named"),
+        (
+            {"sagemaker_program": "absent.py"},
+            "'absent.py' is not in the code that was submitted, which has: other.py",
+        ),
+        (
+            {"sagemaker_program": "other.py", "sagemaker_submit_directory": "/nowhere"},
+            "there is no code at /nowhere",
+        ),
+        (
+            {"sagemaker_program": "other.py", "sagemaker_mpi_enabled": "true"},
+            "distribution 'mpi' is not available",
+        ),
+        (
+            {"sagemaker_program": "other.py", "sagemaker_submit_directory": "s3://b/k"},
+            "AWS_ENDPOINT_URL is not set",
+        ),
+    ],
+)
+def test_bad_requests_fail_with_what_is_wrong(container, hyperparameters, said) -> None:
+    container.code({"other.py": ""})
+    container.configure(hyperparameters)
+    done = container.run("train", AWS_ACCESS_KEY_ID="k", AWS_SECRET_ACCESS_KEY="s")
+    assert done.returncode == 1
+    assert said in container.failure
+
+
+def test_shell_scripts_run_with_their_arguments(container) -> None:
+    container.code({"run.sh": '#!/bin/sh\necho "got $*"; echo "second $2"\n'})
+    container.configure({"sagemaker_program": "run.sh", "text": "two words; exit 9"})
+    done = container.run("train")
+    assert done.returncode == 0
+    assert "second two words; exit 9" in done.stdout
+
+
+class Bucket(http.server.BaseHTTPRequestHandler):
+    """An S3 that first fails once, and gives credentials to whoever knows the token."""
+
+    def do_GET(self) -> None:
+        self.server.seen.append((self.path, dict(self.headers)))
+        if self.path == "/credentials":
+            known = self.headers["Authorization"] == "secret-token"
+            body = json.dumps({"AccessKeyId": "ASIA1", "SecretAccessKey": "s", "Token": "session"}).encode()
+            self._answer(200 if known else 403, body)
+        elif self.path == "/bucket/job/source/sourcedir.tar.gz":
+            asked = sum(path == self.path for path, _ in self.server.seen)
+            self._answer(503 if asked == 1 else 200, self.server.content)
+        else:
+            self._answer(404, b"NoSuchKey")
+
+    def _answer(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args) -> None:
+        pass
+
+
+@pytest.fixture
+def bucket(make_archive):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Bucket)
+    server.seen = []
+    server.content = make_archive(
+        {"train.py": "import lib.part\nprint(lib.part.WORD)", "lib/part.py": "WORD = 'hi'"}
+    )
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def aws(bucket, tmp_path: Path) -> dict[str, str]:
+    url = f"http://127.0.0.1:{bucket.server_port}"
+    token = tmp_path / "token"
+    token.write_text("secret-token\n")
+    return {
+        "AWS_ENDPOINT_URL": url,
+        "AWS_REGION": "eu-west-1",
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{url}/credentials",
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": str(token),
+        "HTTP_PROXY": "http://127.0.0.1:9",
+    }
+
+
+def test_code_comes_from_s3_with_the_roles_credentials(container, bucket, tmp_path) -> None:
+    container.configure(
+        {
+            "sagemaker_program": "train.py",
+            "sagemaker_submit_directory": '"s3://bucket/job/source/sourcedir.tar.gz"',
+        }
+    )
+    done = container.run("train", **aws(bucket, tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "hi"
+    headers = next(headers for path, headers in bucket.seen if path.startswith("/bucket"))
+    fields = {name.lower(): value for name, value in headers.items()}
+    assert fields["authorization"].startswith("AWS4-HMAC-SHA256 Credential=ASIA1/")
+    assert "/eu-west-1/s3/aws4_request" in fields["authorization"]
+    assert fields["x-amz-security-token"] == "session"
+
+
+def test_absent_code_in_s3_fails_at_once(container, bucket, tmp_path) -> None:
+    container.configure({"sagemaker_program": "train.py", "sagemaker_submit_directory": "s3://bucket/absent"})
+    assert container.run("train", **aws(bucket, tmp_path)).returncode == 1
+    assert "could not be downloaded from s3://bucket/absent: HTTP Error 404" in container.failure
+
+
+def test_damaged_archive_is_named(container) -> None:
+    container.code({"sourcedir.tar.gz": "no archive"}, folder="input/data/code")
+    place = container.base / "input" / "data" / "code" / "sourcedir.tar.gz"
+    container.configure({"sagemaker_program": "train.py", "sagemaker_submit_directory": f"file://{place}"})
+    assert container.run("train").returncode == 1
+    assert "cannot be extracted" in container.failure
+
+
+def test_archive_cannot_write_outside(container, make_archive) -> None:
+    place = container.code({"x": ""}, folder="input/data/code") / "sourcedir.tar.gz"
+    place.write_bytes(make_archive({"../../escaped": "x", "train.py": ""}))
+    container.configure({"sagemaker_program": "train.py", "sagemaker_submit_directory": str(place)})
+    assert container.run("train").returncode == 1
+    assert "escaped" in container.failure
+    assert not (container.base.parent / "escaped").exists()
+
+
+def test_sigterm_reaches_the_script_once_and_its_exit_code_counts(container) -> None:
+    script = """
+import signal, sys, time
+seen = []
+def stop(*_):
+    seen.append(1)
+    print("stopping", flush=True)
+    end.append(time.monotonic() + 0.3)
+end = []
+signal.signal(signal.SIGTERM, stop)
+print("ready", flush=True)
+while not end or time.monotonic() < end[0]:
+    time.sleep(0.01)
+sys.exit(10 + len(seen))
+"""
+    container.code({"train.py": script})
+    container.configure({"sagemaker_program": "train.py"})
+    with subprocess.Popen(
+        [sys.executable, "-P", str(RUNTIME), "train"],
+        env=container.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=20) == 11
+
+
+def wheel(folder: Path, name: str, version: str) -> None:
+    """Make a wheel by hand: pip needs no network for it."""
+    info = f"{name}-{version}.dist-info"
+    with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as file:
+        file.writestr(f"{name}.py", f"VERSION = {version!r}\n")
+        file.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        file.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        file.writestr(f"{info}/RECORD", "")
+
+
+def test_requirements_are_installed_for_this_job_only(container, tmp_path) -> None:
+    wheel(tmp_path, "wildwords", "1.5")
+    container.code(
+        {
+            "train.py": "import numpy, wildwords\nprint(wildwords.VERSION)",
+            "requirements.txt": "wildwords==1.5\nnumpy",
+        }
+    )
+    container.configure({"sagemaker_program": "train.py"})
+    done = container.run("train", PIP_FIND_LINKS=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip().endswith("1.5")
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", "import wildwords"], capture_output=True, check=False
+        ).returncode
+        == 1
+    )
+
+
+def test_requirements_that_do_not_exist_fail_the_job(container) -> None:
+    container.code({"train.py": "", "requirements.txt": "no-such-package-here==1\n"})
+    container.configure({"sagemaker_program": "train.py"})
+    assert container.run("train").returncode == 1
+    assert container.failure.startswith("InstallRequirementsError:\nExitCode 1\nErrorMessage")
+    assert "no-such-package-here" in container.failure
+
+
+def test_entrypoint_runs_in_an_environment_where_pip_works(container, tmp_path) -> None:
+    wheel(tmp_path, "wildwords", "2.0")
+    command = "pip install -q wildwords && python3 -c 'import numpy, wildwords; print(wildwords.VERSION)'"
+    done = container.run("exec", "/bin/sh", "-c", command, PIP_FIND_LINKS=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "2.0"
+    assert container.run("exec", "/bin/sh", "-c", "exit 7").returncode == 7
+    assert container.run("exec", "no-such-program").returncode == 127
