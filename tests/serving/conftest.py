@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import signal
 import sys
 import time
 from dataclasses import replace
@@ -19,7 +18,7 @@ from wildsage.serving.fleet import Rooms
 from wildsage.serving.orders import Order
 from wildsage.serving.placements import Placements
 from wildsage.serving.reconciler import ServingReconciler
-from wildsage.serving.router import NoCapacityError, RouteKey, Router
+from wildsage.serving.router import RouteKey, Router
 from wildsage.serving.worker import Timing
 from wildsage.store.layout import Layout
 from wildsage.store.logs import LogStreams
@@ -64,6 +63,8 @@ class TestDesk:
 
 
 class House:
+    timing = TIMING
+
     def __init__(self, root, state, telemetry):
         self.layout = Layout(root)
         self.layout.make()
@@ -207,7 +208,3 @@ def house(tmp_path, state, telemetry):
     built = House(tmp_path / "data", state, telemetry)
     yield built
     built.end()
-
-
-KILL, STOP = signal.SIGKILL, signal.SIGSTOP
-__all__ = ["KILL", "STOP", "NoCapacityError"]
