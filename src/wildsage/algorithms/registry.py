@@ -1,0 +1,28 @@
+"""Which built-in algorithms there are. Only names: a declaration is imported when it is asked for."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from wildsage.toolkit.resolve import load_spec as _load
+from wildsage.toolkit.spec import AlgorithmSpec
+
+MODULES: Final[Mapping[str, str]] = {
+    "kmeans": "wildsage.algorithms.kmeans",
+}
+"""Package by the algorithm's name."""
+
+REPOSITORIES: Final[Mapping[str, str]] = {
+    "kmeans": "kmeans",
+}
+"""Algorithm by the repository of its image."""
+
+
+def load_spec(name: str) -> AlgorithmSpec:
+    """Return the declaration of an algorithm, without importing numpy or the algorithm's code.
+
+    Raises
+    ------
+    KeyError
+        If there is no such algorithm.
+    """
+    return _load(MODULES[name])

@@ -1,0 +1,138 @@
+"""What a training container is told: files and variables below ``/opt/ml``."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from wildsage.toolkit.errors import PlatformError
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """The folders of the contract, below the base folder."""
+
+    base: Path
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Paths":
+        """``SAGEMAKER_BASE_DIR`` or ``/opt/ml``."""
+        return cls(Path(environment.get("SAGEMAKER_BASE_DIR") or "/opt/ml"))
+
+    @property
+    def config(self) -> Path:
+        """Configuration files."""
+        return self.base / "input" / "config"
+
+    @property
+    def data(self) -> Path:
+        """Input channels, a folder each."""
+        return self.base / "input" / "data"
+
+    @property
+    def model(self) -> Path:
+        """What becomes ``model.tar.gz``, or comes from it."""
+        return self.base / "model"
+
+    @property
+    def output(self) -> Path:
+        """Holds ``data`` and ``failure``."""
+        return self.base / "output"
+
+    @property
+    def output_data(self) -> Path:
+        """What becomes ``output.tar.gz``."""
+        return self.base / "output" / "data"
+
+    @property
+    def failure(self) -> Path:
+        """The reason of a failure."""
+        return self.base / "output" / "failure"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Brought back when a job is started again."""
+        return self.base / "checkpoints"
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelConfig:
+    """How a channel was configured. `content_type` is None where the job gives none."""
+
+    name: str
+    content_type: str | None
+    mode: str
+    distribution: str
+    record_wrapper: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingEnvironment:
+    """Everything a training container is told.
+
+    Attributes
+    ----------
+    hyperparameters
+        Texts, as the job gave them.
+    hosts
+        All hosts in order; `current_host` is among them.
+    """
+
+    paths: Paths
+    hyperparameters: Mapping[str, str]
+    channels: Mapping[str, ChannelConfig]
+    current_host: str
+    hosts: tuple[str, ...]
+    job_name: str
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str] = os.environ) -> "TrainingEnvironment":
+        """Read the files and variables.
+
+        Raises
+        ------
+        PlatformError
+            If a file is missing or malformed: the platform writes them.
+        """
+        paths = Paths.from_environment(environment)
+        resources = _read(
+            paths.config / "resourceconfig.json", {"current_host": "algo-1", "hosts": ["algo-1"]}
+        )
+        given = _read(paths.config / "hyperparameters.json", {})
+        channels = _read(paths.config / "inputdataconfig.json", {})
+        return cls(
+            paths,
+            {name: value if isinstance(value, str) else json.dumps(value) for name, value in given.items()},
+            {name: _channel(name, config) for name, config in channels.items()},
+            resources["current_host"],
+            tuple(resources["hosts"]),
+            environment.get("TRAINING_JOB_NAME", ""),
+        )
+
+
+def _channel(name: str, config: Mapping[str, Any]) -> ChannelConfig:
+    return ChannelConfig(
+        name,
+        config.get("ContentType") or None,
+        config.get("TrainingInputMode") or "File",
+        config.get("S3DistributionType") or "FullyReplicated",
+        config.get("RecordWrapperType") or "None",
+    )
+
+
+def _read(path: Path, default: dict[str, Any]) -> dict[str, Any]:
+    try:
+        text = path.read_text()
+    except FileNotFoundError:
+        return default
+    except OSError as error:
+        raise PlatformError(f"{path} cannot be read") from error
+    try:
+        content = json.loads(text)
+    except ValueError as error:
+        raise PlatformError(f"{path} is not JSON") from error
+    if not isinstance(content, dict):
+        raise PlatformError(f"{path} holds no JSON object")
+    return content

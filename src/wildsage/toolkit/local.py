@@ -1,0 +1,162 @@
+"""Run an algorithm's container by hand: its entry point on a folder of its own. For tests and for trying out."""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from wildsage.toolkit.environment import Paths
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """A channel's content type (None: not given) and its files by name."""
+
+    content_type: str | None
+    content: Mapping[str, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the server said. Header names are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class LocalContainer:
+    """A container of the algorithm in `module`, whose ``/opt/ml`` is `base`."""
+
+    def __init__(self, module: str, base: Path) -> None:
+        self.module = module
+        self.paths = Paths(base)
+
+    def prepare(
+        self,
+        hyperparameters: Mapping[str, str],
+        channels: Mapping[str, Files],
+        hosts: Sequence[str] = ("algo-1",),
+    ) -> None:
+        """Write the configuration and the channels of a training job."""
+        described = {}
+        for name, files in channels.items():
+            described[name] = {"TrainingInputMode": "File", "S3DistributionType": "FullyReplicated"}
+            if files.content_type is not None:
+                described[name]["ContentType"] = files.content_type
+            for file, content in files.content.items():
+                path = self.paths.data / name / file
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+        configuration = {
+            "hyperparameters": hyperparameters,
+            "inputdataconfig": described,
+            "resourceconfig": {"current_host": hosts[0], "hosts": list(hosts)},
+        }
+        self.paths.config.mkdir(parents=True, exist_ok=True)
+        for name, content_of in configuration.items():
+            (self.paths.config / f"{name}.json").write_text(json.dumps(content_of))
+
+    def train(self, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run ``train`` to its end; the log is in ``stdout``."""
+        return subprocess.run(
+            self._command("train"),
+            env=self._environment(environment),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    @property
+    def failure(self) -> str:
+        """Content of the failure file; empty if there is none."""
+        return self.paths.failure.read_text() if self.paths.failure.exists() else ""
+
+    @contextmanager
+    def serve(self, **environment: str) -> Iterator["LocalEndpoint"]:
+        """Run ``serve`` until the block ends.
+
+        Raises
+        ------
+        RuntimeError
+            If the container ends instead of answering; the text is its log.
+        """
+        with tempfile.TemporaryDirectory() as folder, Path(folder, "log").open("w+") as log:
+            address = str(Path(folder, "serve.sock"))
+            process = subprocess.Popen(
+                self._command("serve"),
+                env=self._environment({"WILDSAGE_BIND_SOCKET": address, **environment}),
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+            try:
+                endpoint = LocalEndpoint(address)
+                _wait_until_up(process, endpoint, Path(folder, "log"))
+                yield endpoint
+            finally:
+                process.send_signal(signal.SIGTERM)
+                process.wait(30)
+
+    def _command(self, mode: str) -> list[str]:
+        return [sys.executable, "-m", "wildsage.toolkit", mode, self.module]
+
+    def _environment(self, extra: Mapping[str, str]) -> dict[str, str]:
+        return {"PATH": os.environ.get("PATH", ""), "SAGEMAKER_BASE_DIR": str(self.paths.base), **extra}
+
+
+@dataclass(frozen=True, slots=True)
+class LocalEndpoint:
+    """A served model behind a Unix socket."""
+
+    address: str
+
+    def request(
+        self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """Send one request on a connection of its own."""
+        connection = _UnixConnection(self.address)
+        try:
+            connection.request(method, path, body, dict(headers or {}))
+            response = connection.getresponse()
+            names = {name.lower(): value for name, value in response.getheaders()}
+            return Answer(response.status, names, response.read())
+        finally:
+            connection.close()
+
+    def invoke(self, body: bytes, content_type: str, accept: str = "") -> Answer:
+        """Ask for predictions."""
+        headers = {"Content-Type": content_type} | ({"Accept": accept} if accept else {})
+        return self.request("POST", "/invocations", body, headers)
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, address: str) -> None:
+        super().__init__("localhost", timeout=60)
+        self._address = address
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._address)
+
+
+def _wait_until_up(process: subprocess.Popen[bytes], endpoint: LocalEndpoint, log: Path) -> None:
+    deadline = time.monotonic() + 60
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            if endpoint.request("GET", "/ping").status == 200:
+                return
+        except OSError:
+            time.sleep(0.01)
+    raise RuntimeError(f"the container does not serve (exit code {process.poll()}): {log.read_text()}")
