@@ -6,7 +6,7 @@ import subprocess
 
 from wildsage.compute.base import Container, LaunchError, Probe
 from wildsage.compute.capabilities import KEPT_CAPABILITIES
-from wildsage.compute.filesystem import prepare_root
+from wildsage.compute.filesystem import prepare_root, read_only_proc
 from wildsage.compute.limits import confine
 from wildsage.compute.probing import try_launch
 from wildsage.compute.process import ContainerProcess
@@ -75,6 +75,8 @@ def _options(container: Container) -> list[str]:
     for mount in mounts:
         options += ["--bind" if mount.writable else "--ro-bind", mount.source, mount.target]
     options += ["--proc", "/proc", "--dev", "/dev"]
+    for path in read_only_proc():
+        options += ["--ro-bind", path, path]
     options += ["--unshare-pid", "--unshare-ipc", "--unshare-uts", "--hostname", container.hostname]
     options += ["--die-with-parent", "--new-session", "--chdir", container.working_directory]
     if container.isolated:

@@ -15,6 +15,7 @@ from wildsage.compute.base import Container, Mount
 
 _SYSTEM_FOLDERS = ("usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32", "nix/store", "gnu/store")
 _READABLE_STATE = ("/sys/devices/system",)  # how many processors there are: numerical libraries ask
+_MACHINE_KNOBS = ("/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus", "/proc/fs")
 _OWN_FOLDERS = (
     "dev",
     "etc",
@@ -47,6 +48,11 @@ def hosts_file(hostname: str, hosts: Mapping[str, str]) -> str:
     """Return the text of ``/etc/hosts``: loopback, the container itself, the hosts of its job."""
     known = {hostname: "127.0.0.1", **hosts}
     return _LOOPBACK + "".join(f"{address} {name}\n" for name, address in known.items())
+
+
+def read_only_proc() -> list[str]:
+    """Return where root could turn this machine's own knobs, whatever its capabilities."""
+    return [path for path in _MACHINE_KNOBS if Path(path).exists()]
 
 
 def prepare_root(container: Container) -> list[Mount]:

@@ -7,6 +7,7 @@ its processes (memory) or the user's processes together (their number); processo
 import os
 import re
 import resource
+import signal
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -101,20 +102,12 @@ class Confinement:
         return False
 
     def release(self) -> None:
-        """Remove the groups. The last processes may take a moment to leave them."""
+        """Remove the groups, and end whoever is still in them. Leaving takes a moment."""
         deadline = time.monotonic() + _RELEASE_PATIENCE_SECONDS
         for group in self._groups:
-            while True:
-                try:
-                    group.rmdir()
-                except FileNotFoundError:
-                    break
-                except OSError:
-                    if time.monotonic() > deadline:
-                        break
-                    time.sleep(0.01)
-                else:
-                    break
+            while not _removed(group) and time.monotonic() < deadline:
+                _kill_members(group)
+                time.sleep(0.01)
 
 
 def confine(limits: Limits) -> Confinement:
@@ -136,6 +129,23 @@ def confine(limits: Limits) -> Confinement:
         else:
             report[setting.limit] = "not held: no control group can be made here"
     return Confinement(tuple(groups), rlimits, report)
+
+
+def _removed(group: Path) -> bool:
+    try:
+        group.rmdir()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def _kill_members(group: Path) -> None:
+    with suppress(OSError):
+        for process in (group / "cgroup.procs").read_text(encoding="ascii").split():
+            with suppress(ProcessLookupError):
+                os.kill(int(process), signal.SIGKILL)
 
 
 def _group_for(setting: _Setting, name: str) -> tuple[Path, str] | None:

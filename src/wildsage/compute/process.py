@@ -47,7 +47,8 @@ class ContainerProcess:
         if not self._ended_within(timeout):
             return None
         code = self._process.wait()
-        self._read_status()
+        if self._status >= 0:
+            self._read_status()
         if code > 0 and "exit-code" not in self._report and not self._killed:
             raise LaunchError(f"the sandbox could not be set up (its launcher ended with code {code})")
         if code < 0:
@@ -62,9 +63,14 @@ class ContainerProcess:
                 os.killpg(leader, signal.SIGTERM)
 
     def kill(self) -> None:
-        """End every process of the container: its PID namespace dies with the outermost process."""
+        """End every process of the container: its PID namespace dies with the first process in it."""
+        leader = self._leader()
         if self._process.poll() is None:
             self._killed = True
+            if leader is not None:
+                # A start that is still under way does not notice that the outermost process is gone.
+                with suppress(ProcessLookupError):
+                    os.kill(leader, signal.SIGKILL)
             self._process.kill()
 
     def out_of_memory(self) -> bool:
@@ -74,8 +80,9 @@ class ContainerProcess:
     def release(self) -> None:
         """Remove the control groups and close the status pipe."""
         self._confinement.release()
-        with suppress(OSError):
+        if self._status >= 0:
             os.close(self._status)
+            self._status = -1
 
     def _ended_within(self, timeout: float | None) -> bool:
         if self._process.poll() is not None:
@@ -88,7 +95,7 @@ class ContainerProcess:
 
     def _leader(self) -> int | None:
         deadline = time.monotonic() + _PID_PATIENCE_SECONDS
-        while "child-pid" not in self._report and self._process.poll() is None:
+        while self._status >= 0 and "child-pid" not in self._report and self._process.poll() is None:
             left = deadline - time.monotonic()
             if left <= 0 or not select.select([self._status], [], [], left)[0] or not self._read_status():
                 break

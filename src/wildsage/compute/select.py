@@ -2,8 +2,10 @@
 
 from wildsage.compute.base import Probe, Sandbox, UnavailableError
 from wildsage.compute.bubblewrap import Bubblewrap
+from wildsage.compute.namespaces import Namespaces
+from wildsage.compute.plain import Plain
 
-BACKENDS: tuple[Sandbox, ...] = (Bubblewrap(),)
+BACKENDS: tuple[Sandbox, ...] = (Bubblewrap(), Namespaces(), Plain())
 """Best first."""
 
 
