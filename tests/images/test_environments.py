@@ -18,7 +18,7 @@ from wildsage.images.frameworks import (
     environment_spec,
 )
 
-SPEC = EnvironmentSpec("tiny", ("one==1.0", "two==2.0"))
+SPEC = EnvironmentSpec("tiny", ("one==1.0", "two==2.0"), ("one",), "Ask Ann.")
 
 
 def shell(*scripts: str):
@@ -51,7 +51,13 @@ def test_failure_says_what_failed_and_leaves_nothing(tmp_path) -> None:
     environments = Environments(tmp_path, shell('mkdir "$1"; echo "no matching distribution"; exit 3'))
     with pytest.raises(EnvironmentBuildError) as raised:
         prepare(environments)
-    for part in ("tiny", "exit code 3", "no matching distribution", "wildsage images prepare tiny"):
+    for part in (
+        "tiny",
+        "Ask Ann.",
+        "exit code 3",
+        "no matching distribution",
+        "wildsage images prepare tiny",
+    ):
         assert part in str(raised.value)
     assert not environments.is_ready(SPEC)
     assert not environments.python_path(SPEC).parent.parent.exists()
@@ -143,7 +149,8 @@ def test_marker_records_what_was_installed(tmp_path) -> None:
 
 
 def test_pip_gets_exact_pins_and_wheels_only(tmp_path) -> None:
-    venv, pip = pip_installer(SPEC, tmp_path / "e")
+    venv, pip, check = pip_installer(SPEC, tmp_path / "e")
+    assert check == [pip[0], "-c", "import one"]
     assert venv == [sys.executable, "-m", "venv", str(tmp_path / "e")]
     assert pip[0] == str(tmp_path / "e" / "bin" / "python")
     assert pip[-2:] == ["one==1.0", "two==2.0"]
@@ -160,6 +167,7 @@ def test_locks_are_exact_and_hold_what_is_required(name) -> None:
     spec = environment_spec(name)
     assert all(pin.count("==") == 1 for pin in spec.pins)
     assert spec.version_of("numpy")
+    assert spec.imports
     assert not [pin for pin in spec.pins if pin.startswith(("nvidia", "triton", "cuda"))]
 
 

@@ -43,9 +43,11 @@ Installer = Callable[[EnvironmentSpec, Path], Sequence[Sequence[str]]]
 
 def pip_installer(spec: EnvironmentSpec, path: Path) -> Sequence[Sequence[str]]:
     """Build with the standard library's venv and the pip it brings: the user's pip configuration holds."""
-    pip = [str(path / "bin" / "python"), "-m", "pip", "install", "--progress-bar", "off"]
-    pip += ["--disable-pip-version-check", "--no-input", "--only-binary", ":all:", "--no-deps"]
-    return [[sys.executable, "-m", "venv", str(path)], [*pip, *spec.pins]]
+    python = str(path / "bin" / "python")
+    pip = [python, "-m", "pip", "install", "--progress-bar", "off", "--disable-pip-version-check"]
+    pip += ["--no-input", "--only-binary", ":all:", "--no-deps"]
+    check = [python, "-c", f"import {', '.join(spec.imports)}"]
+    return [[sys.executable, "-m", "venv", str(path)], [*pip, *spec.pins], check]
 
 
 class Environments:
@@ -168,8 +170,9 @@ async def _run(command: Sequence[str], spec: EnvironmentSpec, on_line: OnLine, l
             await process.wait()
     if code:
         lines = "\n".join(last)
+        hint = f" {spec.hint}" if spec.hint else ""
         raise EnvironmentBuildError(
             f"the environment {spec.name} could not be prepared: {' '.join(command[:4])} … ended with exit code "
-            f"{code}. Is a package index reachable? Prepare it again with: wildsage images prepare {spec.name}\n"
+            f"{code}. Is a package index reachable?{hint} Prepare it again with: wildsage images prepare {spec.name}\n"
             f"{lines}"
         )

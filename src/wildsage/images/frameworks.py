@@ -30,10 +30,16 @@ class EnvironmentSpec:
         As in the table, e.g. ``sklearn-1.2``.
     pins
         ``NAME==VERSION``, dependencies included.
+    imports
+        Modules that must import before the environment counts as ready.
+    hint
+        What to do where the build fails, if there is something particular; else empty.
     """
 
     name: str
     pins: tuple[str, ...]
+    imports: tuple[str, ...] = ()
+    hint: str = ""
 
     @property
     def key(self) -> str:
@@ -139,7 +145,10 @@ def environment_spec(name: str) -> EnvironmentSpec:
             f"{platform.python_version()}: install Wildsage with one of those"
         )
     lines = (line.split("#")[0].strip() for line in lock.read_text().splitlines())
-    return EnvironmentSpec(name, tuple(line for line in lines if line))
+    entry = _table()["environment"][name]
+    return EnvironmentSpec(
+        name, tuple(line for line in lines if line), tuple(entry["imports"]), entry.get("hint", "")
+    )
 
 
 def _locks() -> Traversable:

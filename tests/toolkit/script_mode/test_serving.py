@@ -161,6 +161,22 @@ def test_transform_fn_does_it_all(container, socket_path) -> None:
         assert served.invoke("in") == (200, "text/plain", b"2.0 in text/plain")
 
 
+def test_responses_of_awss_worker_module(container, socket_path) -> None:
+    script = (
+        MODEL
+        + """
+from sagemaker_containers.beta.framework import encoders, worker
+def input_fn(data, content_type): return encoders.decode(data, content_type)
+def output_fn(prediction, accept):
+    return worker.Response(encoders.encode(prediction, accept), mimetype=accept, status=202)
+"""
+    )
+    container.code({"inference.py": script}, folder="model/code")
+    with serving(container, socket_path) as served:
+        assert served.invoke("4", "text/csv", Accept="text/csv") == (202, "text/csv", b"8.0\n")
+        assert served.invoke("x", "image/png")[0] == 415
+
+
 def test_xgboost_gets_a_dmatrix(container, socket_path) -> None:
     script = """
 class Model:

@@ -315,3 +315,33 @@ def test_entrypoint_runs_in_an_environment_where_pip_works(container, tmp_path) 
     assert done.stdout.strip() == "2.0"
     assert container.run("exec", "/bin/sh", "-c", "exit 7").returncode == 7
     assert container.run("exec", "no-such-program").returncode == 127
+
+
+def test_modules_of_awss_containers_are_there_for_scripts(container) -> None:
+    script = """
+import os, sys
+from sagemaker_containers import entry_point
+from sagemaker_containers.beta.framework import content_types, encoders, env, modules, transformer, worker
+from sagemaker_inference import content_types as types, decoder, encoder
+from sagemaker_xgboost_container import distributed
+from sagemaker_xgboost_container.data_utils import get_dmatrix
+assert encoders.encode([1.0], types.CSV) == "1.0\\n"
+assert encoder.encode([1, 2], "application/json") == "[1, 2]"
+assert decoder.decode("3,4", content_types.CSV).tolist() == [3.0, 4.0]
+train = get_dmatrix(os.environ["SM_CHANNEL_TRAIN"], "text/csv")
+assert (train.num_row(), train.num_col(), train.get_label().tolist()) == (2, 2, [1.0, 0.0])
+assert get_dmatrix(os.environ["SM_CHANNEL_EMPTY"], "libsvm") is None
+weighted = get_dmatrix(os.environ["SM_CHANNEL_TRAIN"], "csv", csv_weights=1)
+assert weighted.get_weight().tolist() == [2.0, 5.0]
+distributed.rabit_run(
+    lambda word, is_master: print(word, is_master), {"word": "ran"}, True, ["algo-1"], "algo-1",
+    update_rabit_args=True, connect_retry_timeout=3,
+)
+"""
+    container.code({"train.py": script})
+    container.configure({"sagemaker_program": "train.py"}, ("train", "empty"))
+    (container.base / "input" / "data" / "train" / "a.csv").write_text("1,2,3\n")
+    (container.base / "input" / "data" / "train" / "b.csv").write_text("0,5,6\n")
+    done = container.run("train")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "ran True"

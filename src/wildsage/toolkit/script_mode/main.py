@@ -1,14 +1,14 @@
 """The commands of the runtime."""
 
+import importlib
 import logging
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from wildsage.toolkit.script_mode.overlay import Overlay
 from wildsage.toolkit.script_mode.paths import base_folder
-from wildsage.toolkit.script_mode.serving import prepare_serving, serve
-from wildsage.toolkit.script_mode.training import train
 
 _SERVING_READY = "WILDSAGE_SERVING_READY"
 
@@ -19,32 +19,33 @@ def main(arguments: Sequence[str]) -> int:
     Every command works in an overlay of the image's environment: read-only below, the job's own on top.
     """
     command, *rest = arguments or ["help"]
-    if command == "train":
-        return train(Overlay.make(base_folder()))
+    if command == "train" and not rest:
+        return int(_command("training").train(Overlay.make(base_folder())))
     if command == "serve" and len(rest) == 1:
         return _serve(rest[0])
     if command == "exec" and rest:
-        return _execute(rest)
+        return _become(rest, Overlay.make(base_folder()).environment(os.environ))
     sys.stderr.write("usage: script_mode train | serve FRAMEWORK | exec COMMAND [ARGUMENT…]\n")
     return 2
+
+
+def _command(module: str) -> Any:
+    """Load the module of a command: a job that trains does not wait for what serving imports."""
+    return importlib.import_module(f"wildsage.toolkit.script_mode.{module}")
 
 
 def _serve(framework: str) -> int:
     """Install what the model asks for, then start anew in an interpreter that sees it."""
     logging.basicConfig(format="%(asctime)s %(levelname)s - %(name)s - %(message)s", level=_log_level())
+    serving = _command("serving")
     if os.environ.get(_SERVING_READY):
-        return serve(framework)
+        return int(serving.serve(framework))
     overlay = Overlay.make(base_folder())
-    if not prepare_serving(overlay):
+    if not serving.prepare_serving(overlay):
         return 1
     # The same file again, by the path it was started with.
     command = [str(overlay.python), "-P", sys.argv[0], "serve", framework]
     return _become(command, {**overlay.environment(os.environ), _SERVING_READY: "1"})
-
-
-def _execute(command: Sequence[str]) -> int:
-    """Become the image's entrypoint."""
-    return _become(command, Overlay.make(base_folder()).environment(os.environ))
 
 
 def _become(command: Sequence[str], environment: Mapping[str, str]) -> int:

@@ -1,0 +1,1 @@
+"""The part of AWS's package of this name that users' scripts import."""

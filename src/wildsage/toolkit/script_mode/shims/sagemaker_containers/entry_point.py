@@ -1,0 +1,1 @@
+"""Scripts import this module and use nothing of it."""
