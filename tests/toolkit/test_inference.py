@@ -1,0 +1,60 @@
+import json
+
+import numpy as np
+import pytest
+
+from wildsage.formats.content_types import CSV, JSON, JSON_LINES, RECORDIO_PROTOBUF
+from wildsage.formats.protobuf import Record, Tensor, encode_record
+from wildsage.formats.recordio import frame_record
+from wildsage.formats.recordio_protobuf import write_dense
+from wildsage.toolkit.inference import parse_matrix, render_columns
+from wildsage.toolkit.serving import RequestError
+
+ALL = (JSON, CSV, JSON_LINES, RECORDIO_PROTOBUF)
+
+
+def test_a_label_in_front_is_dropped_where_it_is_announced():
+    assert parse_matrix(b"9,1,2", "text/csv; label_size=1", ALL).tolist() == [[1, 2]]
+    assert parse_matrix(b"9,1,2", "text/csv", ALL).tolist() == [[9, 1, 2]]
+
+
+def test_sparse_records_are_laid_out():
+    record = Record({"values": Tensor(np.float32([5]), np.uint64([2]), (3,))})
+    body = frame_record(encode_record(record)) + write_dense(np.float32([[1, 2, 3]]))
+    assert parse_matrix(body, RECORDIO_PROTOBUF, ALL).tolist() == [[0, 0, 5], [1, 2, 3]]
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "status", "text"),
+    [
+        (b"1", "text/plain", 415, "content type 'text/plain' is not supported: use application/json"),
+        (b"1", "text/csv; label_size", 415, "not of the form"),
+        (b"1", "text/csv; label_size=x", 400, "not a whole number"),
+        (b"", CSV, 400, "there are no rows"),
+        (b"", RECORDIO_PROTOBUF, 400, "there are no rows"),
+        (b"1,nan", CSV, 400, "missing"),
+        (b"1,x", CSV, 400, "line 1: column 2 holds 'x'"),
+        (b"{}", JSON, 400, "expected a JSON object"),
+        (b"{}\n", JSON_LINES, 400, "instance 0"),
+        (b"12345678", RECORDIO_PROTOBUF, 400, "byte 0"),
+        (write_dense(np.ones((1, 2), np.float32)) + write_dense(np.ones((1, 3), np.float32)), RECORDIO_PROTOBUF, 400,
+         "rows of 2 and of 3 features"),
+        (frame_record(encode_record(Record({"values": Tensor(np.float32([1]), np.uint64([0]), (1 << 31,))}))),
+         RECORDIO_PROTOBUF, 400, "too many values"),
+    ],
+)  # fmt: skip
+def test_bad_requests(body, content_type, status, text):
+    with pytest.raises(RequestError, match=text) as caught:
+        parse_matrix(body, content_type, ALL)
+    assert caught.value.status == status
+
+
+def test_answers_in_all_types():
+    columns = {"a": np.float32([1, 2]), "b": np.float32([0.5, 3])}
+    assert render_columns(columns, CSV, ALL) == (b"1.0,0.5\n2.0,3.0\n", CSV)
+    body, _ = render_columns(columns, "*/*", ALL)
+    assert json.loads(body) == {"predictions": [{"a": 1.0, "b": 0.5}, {"a": 2.0, "b": 3.0}]}
+    body, _ = render_columns(columns, JSON_LINES, ALL)
+    assert body == b'{"a": 1.0, "b": 0.5}\n{"a": 2.0, "b": 3.0}\n'
+    with pytest.raises(RequestError, match="accept 'image/png' is not supported"):
+        render_columns(columns, "image/png", ALL)
