@@ -1,4 +1,4 @@
-"""The checksums of S3: CRC32, CRC32C, CRC64NVME, SHA1, SHA256, fed piece by piece.
+"""The checksums of S3, fed piece by piece.
 
 CRC32C and CRC64NVME are not in Python's library. `_Crc` computes them with numpy: the data is cut into
 lanes that advance together, two bytes a step through a table of 65,536 entries, and the lanes' results
@@ -25,7 +25,7 @@ _POLYNOMIALS = {  # bit-reflected; all three start from and end with an exclusiv
     "CRC64NVME": (64, 0x9A6C9329AC4BC9B5),
 }
 
-ALGORITHMS = ("CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256")
+ALGORITHMS = ("CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256", "SHA512", "MD5")
 FULL_OBJECT_ALGORITHMS = frozenset(_POLYNOMIALS)
 """Those whose value for a whole can be had from the values of its parts."""
 
@@ -54,10 +54,8 @@ def new_digest(algorithm: str) -> Digest:
         return _Crc32()
     if algorithm in _POLYNOMIALS:
         return _Crc(*_POLYNOMIALS[algorithm])
-    if algorithm == "SHA1":
-        return hashlib.sha1(usedforsecurity=False)
-    if algorithm == "SHA256":
-        return hashlib.sha256()
+    if algorithm in ALGORITHMS:
+        return hashlib.new(algorithm.lower(), usedforsecurity=False)
     raise ValueError(f"{algorithm!r} is not a checksum algorithm of S3: use one of {', '.join(ALGORITHMS)}")
 
 

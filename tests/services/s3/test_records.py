@@ -1,0 +1,125 @@
+"""Configuration that is kept as a record, and tags."""
+
+import pytest
+
+RULE = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}, "BucketKeyEnabled": True}
+BLOCK = {
+    "BlockPublicAcls": True,
+    "IgnorePublicAcls": False,
+    "BlockPublicPolicy": True,
+    "RestrictPublicBuckets": False,
+}
+LIFECYCLE = {"Rules": [{"Status": "Enabled", "Expiration": {"Days": 1}, "Filter": {"Prefix": ""}}]}
+CORS = [{"AllowedMethods": ["GET"], "AllowedOrigins": ["*"]}]
+TAGS = [{"Key": "team", "Value": "red"}]
+
+
+@pytest.mark.parametrize(
+    ("what", "put", "get", "delete", "missing"),
+    [
+        ("BucketPolicy", {"Policy": '{"Statement": []}'}, None, "DeleteBucketPolicy", "NoSuchBucketPolicy"),
+        (
+            "BucketEncryption",
+            {"ServerSideEncryptionConfiguration": {"Rules": [RULE]}},
+            None,
+            "DeleteBucketEncryption",
+            None,
+        ),
+        (
+            "PublicAccessBlock",
+            {"PublicAccessBlockConfiguration": BLOCK},
+            None,
+            "DeletePublicAccessBlock",
+            "NoSuchPublicAccessBlockConfiguration",
+        ),
+        (
+            "BucketOwnershipControls",
+            {"OwnershipControls": {"Rules": [{"ObjectOwnership": "ObjectWriter"}]}},
+            None,
+            "DeleteBucketOwnershipControls",
+            "OwnershipControlsNotFoundError",
+        ),
+        (
+            "BucketCors",
+            {"CORSConfiguration": {"CORSRules": CORS}},
+            {"CORSRules": CORS},
+            "DeleteBucketCors",
+            "NoSuchCORSConfiguration",
+        ),
+        (
+            "BucketLifecycleConfiguration",
+            {"LifecycleConfiguration": LIFECYCLE},
+            {
+                "Rules": [{"ID": "rule-1", **LIFECYCLE["Rules"][0]}],
+                "TransitionDefaultMinimumObjectSize": "all_storage_classes_128K",
+            },
+            "DeleteBucketLifecycle",
+            "NoSuchLifecycleConfiguration",
+        ),
+        (
+            "BucketTagging",
+            {"Tagging": {"TagSet": TAGS}},
+            {"TagSet": TAGS},
+            "DeleteBucketTagging",
+            "NoSuchTagSet",
+        ),
+    ],
+)
+def test_records_read_back(s3, what, put, get, delete, missing):
+    s3(f"Put{what}", Bucket="data", **put)
+    assert s3(f"Get{what}", Bucket="data") == (get or put)
+    s3(delete, Bucket="data")
+    if missing is None:
+        rule = s3(f"Get{what}", Bucket="data")["ServerSideEncryptionConfiguration"]["Rules"][0]
+        assert rule["ApplyServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
+        return
+    error = s3.refused(f"Get{what}", Bucket="data")
+    assert (error.code, error.status) == (missing, 404)
+
+
+def test_new_buckets_are_closed(s3):
+    assert all(s3("GetPublicAccessBlock", Bucket="data")["PublicAccessBlockConfiguration"].values())
+    rules = s3("GetBucketOwnershipControls", Bucket="data")["OwnershipControls"]["Rules"]
+    assert rules == [{"ObjectOwnership": "BucketOwnerEnforced"}]
+    assert s3("GetBucketVersioning", Bucket="data") == {}
+    (grant,) = s3("GetBucketAcl", Bucket="data")["Grants"]
+    assert grant["Permission"] == "FULL_CONTROL"
+
+
+@pytest.mark.parametrize("policy", ["{", "[]", "{}"])
+def test_malformed_policies(s3, policy):
+    assert s3.refused("PutBucketPolicy", Bucket="data", Policy=policy).code == "MalformedPolicy"
+
+
+def test_what_would_be_a_lie_is_refused(s3):
+    enabled = {"VersioningConfiguration": {"Status": "Enabled"}}
+    assert s3.refused("PutBucketVersioning", Bucket="data", **enabled).code == "NotImplemented"
+    rules = {"ServerSideEncryptionConfiguration": {"Rules": [RULE, RULE]}}
+    assert s3.refused("PutBucketEncryption", Bucket="data", **rules).code == "MalformedXML"
+
+
+def test_tags_of_an_object(s3):
+    s3.put("key")
+    etag = s3.get("key")["ETag"]
+    s3("PutObjectTagging", Bucket="data", Key="key", Tagging={"TagSet": TAGS})
+    assert s3("GetObjectTagging", Bucket="data", Key="key") == {"TagSet": TAGS}
+    assert (s3.get("key")["TagCount"], s3.get("key")["ETag"]) == (1, etag)
+    s3("DeleteObjectTagging", Bucket="data", Key="key")
+    assert s3("GetObjectTagging", Bucket="data", Key="key") == {"TagSet": []}
+
+
+@pytest.mark.parametrize(
+    ("tags", "code"),
+    [
+        ([{"Key": str(n), "Value": ""} for n in range(11)], "BadRequest"),
+        ([{"Key": "", "Value": ""}], "InvalidTag"),
+        ([{"Key": "k" * 129, "Value": ""}], "InvalidTag"),
+        ([{"Key": "k", "Value": "v" * 257}], "InvalidTag"),
+        ([{"Key": "aws:k", "Value": "v"}], "InvalidTag"),
+        (TAGS * 2, "InvalidTag"),
+    ],
+)
+def test_bad_tags(s3, tags, code):
+    s3.put("key")
+    request = {"Bucket": "data", "Key": "key", "Tagging": {"TagSet": tags}}
+    assert s3.refused("PutObjectTagging", **request).code == code
