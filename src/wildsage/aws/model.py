@@ -184,13 +184,18 @@ class Catalogue:
     """The services of the installed botocore, each read when it is first asked for."""
 
     def __init__(self) -> None:
-        self._services: dict[str, Service | None] = {}
+        self._services: dict[str, Service] = {}
 
     def service(self, name: str) -> Service | None:
         """Return a service by botocore's name for it; None where botocore has none."""
-        if name not in self._services:
+        if name not in self._services and name in self._names:
             self._services[name] = _read_service(name)
-        return self._services[name]
+        return self._services.get(name)
+
+    @cached_property
+    def _names(self) -> frozenset[str]:
+        # A name may come off the wire: only what is listed here becomes a path.
+        return frozenset(path.parent.parent.name for path in _data_directory().glob("*/*/service-2.json*"))
 
     @cached_property
     def regions(self) -> frozenset[str]:
@@ -206,14 +211,10 @@ def _data_directory() -> Path:
     return Path(specification.submodule_search_locations[0]) / "data"
 
 
-def _read_service(name: str) -> Service | None:
-    if not name.replace("-", "").isalnum():  # the name may come off the wire: it must not leave the directory
-        return None
-    versions = sorted((_data_directory() / name).glob("*/service-2.json*"))
-    if not versions:
-        return None
-    content = versions[-1].read_bytes()
-    if versions[-1].suffix == ".gz":
+def _read_service(name: str) -> Service:
+    [*_, newest] = sorted((_data_directory() / name).glob("*/service-2.json*"))
+    content = newest.read_bytes()
+    if newest.suffix == ".gz":
         content = gzip.decompress(content)
     return Service(name, json.loads(content, object_hook=_without_documentation))
 

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from functools import cached_property
 from importlib import import_module
 from typing import Any, Protocol
 
@@ -56,13 +55,10 @@ class Validator:
 
     def __init__(self, service: Service) -> None:
         self._policy: Mapping[str, Any] = load("services.toml").get(service.name, {}).get("validation", {})
+        self._only_required: bool = self._policy.get("only_required", False)
         self._operations: dict[str, Check | None] = {}
         self._structures: dict[str, Check | None] = {}
         self._rules: dict[str, Rule | None] = {}
-
-    @cached_property
-    def _code(self) -> str:
-        return str(self._policy.get("code", ValidationError.code))
 
     def validate(self, operation: Operation, request: Request) -> None:
         """Check a request.
@@ -73,13 +69,19 @@ class Validator:
             Listing every rule that the request breaks, with the service's own code.
         """
         if operation.name not in self._operations:
-            lenient = self._policy.get("rules") == "handler"
-            self._operations[operation.name] = None if lenient else self._check(operation.input)
+            self._operations[operation.name] = self._check(operation.input)
         check = self._operations[operation.name]
         problems = check(request) if check else NONE
         if problems:
             known = self._known_text(problems[0])
-            raise ValidationError(known or _message(problems), code=self._code)
+            raise ValidationError(known or _message(problems), code=self._code(operation, problems[0]))
+
+    def _code(self, operation: Operation, problem: Problem) -> str:
+        code = self._policy.get("code", ValidationError.code)
+        first = problem.path.partition(".")[0]
+        members = operation.input.members.items()
+        in_body = any(_lower_camel(name) == first and not member.location for name, member in members)
+        return str(self._policy.get("body_code", code) if in_body else code)
 
     def _known_text(self, problem: Problem) -> str | None:
         for known in self._policy.get("texts", ()):
@@ -106,7 +108,7 @@ class Validator:
         checks = {name: self._check(member) for name, member in shape.members.items()}
         named = {name: (_lower_camel(name), check) for name, check in checks.items() if check}
         check: Check | None = None
-        if shape.traits.get("union"):
+        if shape.traits.get("union") and not self._only_required:
             check = _union_check(tuple(shape.members), named)
         elif named or shape.required:
             check = _structure_check(shape.required, named)
@@ -122,7 +124,7 @@ class Validator:
         return check
 
     def _list(self, shape: Shape) -> Check | None:
-        size = _size_rule(shape)
+        size = self._size(shape)
         if shape.element.kind in ("structure", "list", "map"):
             return _container_check(size, self._check(shape.element), enumerate_from_one)
         rule = self._rule(shape.element)
@@ -131,14 +133,19 @@ class Validator:
         return _scalars_check(size, rule, "elements")
 
     def _map(self, shape: Shape) -> Check | None:
-        size = _size_rule(shape)
+        size = self._size(shape)
         key_rule = self._rule(shape.key)
         element = shape.element
         if element.kind in ("structure", "list", "map"):
             return _map_check(size, key_rule, None, self._check(element))
         return _map_check(size, key_rule, self._rule(element), None)
 
+    def _size(self, shape: Shape) -> Rule | None:
+        return None if self._only_required else _size_rule(shape)
+
     def _rule(self, shape: Shape) -> Rule | None:
+        if self._only_required:
+            return None
         if shape.name not in self._rules:
             self._rules[shape.name] = _scalar_rule(shape)
         return self._rules[shape.name]

@@ -24,7 +24,7 @@ from typing import Any, Protocol
 
 from wildsage.core.errors import ValidationError
 
-_NOTHING: tuple[Any, ...] = (False, "", [], {})
+_EMPTY: tuple[Any, ...] = ("", [], {})
 
 
 class Shape(Protocol):
@@ -86,7 +86,7 @@ def tables(service: str) -> Mapping[str, MemberTable]:
         for operation, raw in tomllib.loads(file.read_text(encoding="utf-8")).items():
             if operation in found:
                 raise ValueError(f"{file.name}: {operation} has a table in another file already")
-            found[operation] = _table(f"{file.name}, {operation}", raw)
+            found[operation] = make_table(f"{file.name}, {operation}", raw)
     return found
 
 
@@ -96,7 +96,14 @@ def _toml_files(directory: Traversable) -> list[Traversable]:
     return sorted((f for f in directory.iterdir() if f.name.endswith(".toml")), key=lambda f: f.name)
 
 
-def _table(where: str, raw: Mapping[str, Any]) -> MemberTable:
+def make_table(where: str, raw: Mapping[str, Any]) -> MemberTable:
+    """Make the table of an operation; `where` it stands is said in errors.
+
+    Raises
+    ------
+    ValueError
+        If a member is listed twice, or one that is not honoured has no reason.
+    """
     if stray := raw.keys() - {"honoured", "recorded", "refused"}:
         raise ValueError(f"{where}: {sorted(stray)} is none of honoured, recorded, refused")
     honoured, recorded, refused = raw.get("honoured", []), raw.get("recorded", {}), raw.get("refused", {})
@@ -123,7 +130,7 @@ def refuse(service: str, operation: str, request: Mapping[str, Any]) -> None:
         return
     for path, advice in table.refused.items():
         for value in _values(request, path.split(".")):
-            if value not in _NOTHING:
+            if value is not False and value not in _EMPTY:
                 raise ValidationError(f"{path} = {_shown(value)} is not supported by Wildsage: {advice}")
 
 

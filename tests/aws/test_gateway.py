@@ -1,0 +1,318 @@
+import asyncio
+import json
+import logging
+
+import pytest
+from tests.aws.support import ACCOUNT, ask, call_json, gateway, request
+from tests.live import client, serve
+
+from wildsage.aws.asgi import ClientDisconnectedError
+from wildsage.aws.http import HttpResponse
+from wildsage.core.errors import NotFoundError, ServiceError, ValidationError
+from wildsage.core.streams import ByteStream
+
+
+def answering(response):
+    async def handler(context, request):
+        return response(context, request) if callable(response) else response
+
+    return handler
+
+
+def failing(error):
+    async def handler(context, request):
+        raise error
+
+    return handler
+
+
+def test_a_handler_gets_the_request_and_its_context():
+    seen = []
+
+    async def handler(context, parsed):
+        seen.append((context, parsed))
+        return {}
+
+    application = gateway({"sagemaker": {"DeleteModel": handler}})
+    status, headers, body = ask(
+        application,
+        service="sagemaker",
+        region="cn-north-1",
+        headers={"x-amz-target": "SageMaker.DeleteModel"},
+        body=b'{"ModelName": "m"}',
+    )
+
+    [(context, parsed)] = seen
+    assert (status, body) == (200, b"")
+    assert parsed == {"ModelName": "m"}
+    assert (context.account, context.region, context.partition) == (ACCOUNT, "cn-north-1", "aws-cn")
+    assert context.principal_arn.endswith("assumed-role/Tester/session")
+    assert context.endpoint_url == "http://127.0.0.1:8172"
+    assert context.request_id == headers["x-amzn-requestid"]
+
+
+def test_steps_run_in_order_and_the_first_failure_wins():
+    async def forbid(_request):
+        raise ServiceError("no", code="InvalidSignatureException", status=403)
+
+    status, body = call_json(gateway(authenticate=forbid), "NoSuchOperation", b"{broken")
+
+    assert (status, body["__type"]) == (403, "InvalidSignatureException")
+
+
+@pytest.mark.parametrize(
+    ("service", "headers", "target", "said"),
+    [
+        ("sagemaker", {"x-amz-target": "SageMaker.CreateModel"}, "/", "CreateModel of Amazon SageMaker Service"),
+        ("sagemaker", {"x-amz-target": "SageMaker.Nonsense"}, "/", "has no operation 'Nonsense'"),
+        ("sagemaker", {"x-amz-target": "Wrong.CreateModel"}, "/", "'Wrong.CreateModel' in the X-Amz-Target"),
+        ("sagemaker", {"x-amz-target": "x"}, "/", "is no operation of Amazon SageMaker Service"),
+        ("nonsense", {}, "/", "No service signs as 'nonsense'"),
+        ("s3", {}, "/", "POST / is no operation of Amazon Simple Storage Service"),
+        ("iam", {"content-type": "application/x-www-form-urlencoded"}, "/?Action=GetUser&Version=2010-05-08", "GetUser of AWS Identity"),
+        ("iam", {"content-type": "application/x-www-form-urlencoded"}, "/?Action=GetUser&Version=1999-01-01", "for version 1999-01-01"),
+        ("iam", {"content-type": "application/x-www-form-urlencoded"}, "/", "Could not find operation (none)"),
+        ("ec2", {"content-type": "application/x-www-form-urlencoded"}, "/", "speaks ec2, which is not implemented yet"),
+    ],
+)  # fmt: skip
+def test_what_is_not_there_is_a_4xx_that_says_so(service, headers, target, said):
+    status, _, body = ask(gateway(), "POST", target, service=service, headers=headers)
+
+    assert 400 <= status < 500
+    assert said in body.decode().replace("&apos;", "'")
+
+
+@pytest.mark.parametrize(
+    ("service", "method", "target", "headers", "form"),
+    [
+        ("sagemaker", "POST", "/", {"x-amz-target": "SageMaker.ListModels"}, '"__type":"SomeCode"'),
+        ("sagemaker", "POST", "/endpoints/e/invocations", {}, '"message":"said" or "Message":"said"'),
+        ("iam", "POST", "/", {"content-type": "application/x-www-form-urlencoded"}, "<ErrorResponse"),
+        ("s3", "GET", "/bucket/key", {}, "<Error><Code>SomeCode</Code><Message>said</Message>"),
+    ],
+)
+def test_an_error_of_authentication_has_the_shape_of_the_service(service, method, target, headers, form):
+    async def forbid(_request):
+        raise ServiceError("said", code="SomeCode", status=403)
+
+    status, answered, body = ask(
+        gateway(authenticate=forbid), method, target, service=service, headers=headers
+    )
+
+    assert status == 403
+    assert any(part.strip("' ") in body.decode() for part in form.split(" or "))
+    assert {"x-amzn-requestid", "x-amz-request-id"} & answered.keys()
+
+
+def test_an_error_carries_its_modelled_members():
+    error = NotFoundError("gone", code="ResourceNotFound", members={"Extra": 1})
+    application = gateway({"sagemaker": {"DescribeModel": failing(error)}})
+
+    status, body = call_json(application, "DescribeModel", {"ModelName": "m"})
+
+    assert (status, body) == (400, {"__type": "ResourceNotFound", "Message": "gone", "Extra": 1})
+
+
+def test_an_unexpected_exception_is_logged_and_not_told(caplog):
+    application = gateway({"sagemaker": {"DescribeModel": failing(RuntimeError("the secret"))}})
+
+    with caplog.at_level(logging.ERROR):
+        status, body = call_json(application, "DescribeModel", {"ModelName": "m"})
+
+    assert (status, body["__type"]) == (500, "InternalFailure")
+    assert "secret" not in json.dumps(body)
+    assert "the secret" in caplog.text
+
+
+def test_a_response_that_the_model_does_not_have_is_our_fault(caplog):
+    application = gateway({"sagemaker": {"DescribeModel": answering({"Nonsense": 1})}})
+
+    status, body = call_json(application, "DescribeModel", {"ModelName": "m"})
+
+    assert (status, body["__type"]) == (500, "InternalFailure")
+    assert "has no member 'Nonsense'" in caplog.text
+
+
+def test_members_that_are_none_are_not_sent():
+    application = gateway({"sagemaker": {"DescribeModel": answering({"ModelName": "m", "VpcConfig": None})}})
+
+    assert call_json(application, "DescribeModel", {"ModelName": "m"}) == (200, {"ModelName": "m"})
+
+
+@pytest.mark.parametrize(
+    ("service", "headers", "code"),
+    [
+        ("sagemaker", {"x-amz-target": "SageMaker.ListModels"}, "InvalidSignatureException"),
+        ("s3", {}, "AuthorizationHeaderMalformed"),
+        ("sts", {"content-type": "application/x-www-form-urlencoded"}, "SignatureDoesNotMatch"),
+    ],
+)
+def test_a_region_that_does_not_exist_is_refused(service, headers, code):
+    status, _, body = ask(gateway(), "GET", "/", service=service, region="mars-north-1", headers=headers)
+
+    assert 400 <= status < 500
+    assert code in body.decode()
+    assert "mars-north-1" in body.decode()
+
+
+def test_a_body_above_the_limit_is_refused_before_it_is_read():
+    async def never():
+        raise AssertionError("the body was read")
+        yield b""
+
+    sent = request(service="sagemaker", headers={"x-amz-target": "SageMaker.DescribeModel"})
+    sent.body = ByteStream(never(), 17 * 1024 * 1024)
+    application = gateway({"sagemaker": {"DescribeModel": answering({})}})
+
+    response = asyncio.run(application.answer(sent))
+
+    assert response.status == 413
+    assert b"RequestEntityTooLargeException" in response.body
+
+
+def test_a_body_of_unknown_length_is_read_up_to_the_limit():
+    async def endless():
+        while True:
+            yield b" " * 1024 * 1024
+
+    sent = request(service="sagemaker", headers={"x-amz-target": "SageMaker.DescribeModel"})
+    sent.body = ByteStream(endless())
+    application = gateway({"sagemaker": {"DescribeModel": answering({})}})
+
+    assert asyncio.run(application.answer(sent)).status == 413
+
+
+def test_internal_paths_go_to_their_own_handlers():
+    async def health(_request):
+        return HttpResponse(200, [], b"fine")
+
+    async def broken(_request):
+        raise RuntimeError("the secret")
+
+    application = gateway(internal={"/_wildsage/health": health, "/_wildsage/broken": broken})
+
+    assert ask(application, "GET", "/_wildsage/health")[::2] == (200, b"fine")
+    assert ask(application, "GET", "/_wildsage/health/deep")[::2] == (200, b"fine")
+    assert ask(application, "GET", "/_wildsage/healthy")[0] == 404
+    status, _, body = ask(application, "GET", "/_wildsage/broken")
+    assert status == 500
+    assert b"secret" not in body
+
+
+def test_a_client_that_goes_away_is_no_error_of_ours(caplog):
+    async def disconnected():
+        raise ClientDisconnectedError("gone")
+        yield b""
+
+    sent = request(service="sagemaker", headers={"x-amz-target": "SageMaker.DescribeModel"})
+    sent.body = ByteStream(disconnected())
+    application = gateway({"sagemaker": {"DescribeModel": answering({})}})
+
+    with pytest.raises(ClientDisconnectedError):
+        asyncio.run(application.answer(sent))
+    assert "Traceback" not in caplog.text
+
+
+async def _put_object(_context, parsed):
+    size = 0
+    async for chunk in parsed["Body"]:
+        size += len(chunk)
+    return {"ETag": f'"{parsed["Bucket"]}|{parsed["Key"]}|{size}|{sorted(parsed["Metadata"].items())}"'}
+
+
+async def _get_object(_context, _parsed):
+    async def chunks():
+        for _ in range(3):
+            yield b"x" * 100_000
+
+    return {"Body": ByteStream(chunks(), 300_000), "ContentLength": 300_000, "Metadata": {"a": "b"}}
+
+
+async def _head_object(_context, parsed):
+    if parsed["Key"] == "missing":
+        raise ServiceError("Not Found", code="NoSuchKey", status=404)
+    if "IfNoneMatch" in parsed:
+        raise ServiceError("Not Modified", code="NotModified", status=304, members={"ETag": '"e"'})
+    return {"ContentLength": 12345, "LastModified": 1_700_000_000.5, "ETag": '"e"'}
+
+
+async def _invoke(_context, parsed):
+    return {"Body": parsed["Body"][::-1], "ContentType": parsed["ContentType"]}
+
+
+@pytest.fixture(scope="module")
+def url():
+    handlers = {
+        "s3": {"PutObject": _put_object, "GetObject": _get_object, "HeadObject": _head_object},
+        "sagemaker": {
+            "ListModels": answering({"Models": []}),
+            "CreateModel": failing(ValidationError("no such role")),
+        },
+        "sagemaker-runtime": {"InvokeEndpoint": _invoke},
+        "iam": {"GetRole": failing(NotFoundError("gone", code="NoSuchEntity", status=404))},
+        "sts": {"GetCallerIdentity": answering(lambda context, _: {"Account": context.account})},
+    }
+    with serve(gateway(handlers)) as url:
+        yield url
+
+
+def test_boto3_speaks_every_protocol(url):
+    assert client("sagemaker", url).list_models()["Models"] == []
+    assert client("sts", url).get_caller_identity()["Account"] == ACCOUNT
+    runtime = client("sagemaker-runtime", url)
+    answer = runtime.invoke_endpoint(
+        EndpointName="e", Body=b"\xff\x00abc", ContentType="application/x-custom"
+    )
+    assert answer["Body"].read() == b"cba\x00\xff"
+    assert answer["ContentType"] == "application/x-custom"
+
+
+def test_boto3_streams_objects_both_ways(url):
+    s3 = client("s3", url)
+    key = "a//b/ü+ %2F?&/"
+
+    stored = s3.put_object(Bucket="bucket", Key=key, Body=b"x" * 3_000_000, Metadata={"k": "v, w"})
+    fetched = s3.get_object(Bucket="bucket", Key=key)
+
+    assert stored["ETag"] == f"\"bucket|{key}|3000000|[('k', 'v, w')]\""
+    assert stored["ResponseMetadata"]["HostId"]
+    assert len(fetched["Body"].read()) == 300_000
+    assert fetched["Metadata"] == {"a": "b"}
+
+
+def test_head_has_the_headers_of_the_object_and_no_body(url):
+    s3 = client("s3", url)
+
+    assert s3.head_object(Bucket="bucket", Key="k")["ContentLength"] == 12345
+    assert s3.head_object(Bucket="bucket", Key="k")["ETag"] == '"e"'  # the connection is still in step
+    with pytest.raises(s3.exceptions.ClientError, match="404") as caught:
+        s3.head_object(Bucket="bucket", Key="missing")
+    assert caught.value.response["Error"]["Message"] == "Not Found"
+
+
+def test_not_modified_carries_its_headers(url):
+    s3 = client("s3", url)
+
+    with pytest.raises(s3.exceptions.ClientError, match="304") as caught:
+        s3.head_object(Bucket="bucket", Key="k", IfNoneMatch='"e"')
+
+    assert caught.value.response["ResponseMetadata"]["HTTPHeaders"]["etag"] == '"e"'
+
+
+def test_boto3_raises_the_modelled_exceptions(url):
+    iam = client("iam", url)
+    with pytest.raises(iam.exceptions.NoSuchEntityException, match="gone"):
+        iam.get_role(RoleName="r")
+    sagemaker = client("sagemaker", url)
+    with pytest.raises(sagemaker.exceptions.ClientError, match=r"ValidationException.*no such role"):
+        sagemaker.create_model(ModelName="m")
+
+
+def test_an_upload_that_is_refused_is_not_waited_for(url):
+    """The client waits for 100 Continue; the answer comes at once and the next request is not garbled."""
+    s3 = client("s3", url)
+
+    with pytest.raises(s3.exceptions.ClientError, match="NotImplemented"):
+        s3.upload_part(Bucket="b", Key="k", UploadId="u", PartNumber=1, Body=b"x" * 5_000_000)
+
+    assert s3.head_object(Bucket="bucket", Key="k")["ContentLength"] == 12345
