@@ -1,1 +1,196 @@
 """Composition root: the only place that names concrete backends and hands registries over."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from wildsage.algorithms.registry import MODULES, REPOSITORIES
+from wildsage.aws.authentication import Authenticator
+from wildsage.aws.container_credentials import ContainerCredentials
+from wildsage.aws.gateway import Gateway
+from wildsage.aws.http import HttpRequest, HttpResponse
+from wildsage.compute.select import choose
+from wildsage.core.clock import Clock
+from wildsage.images.catalogue import ImageCatalogue
+from wildsage.images.environments import Environments
+from wildsage.images.registered import RegisteredImages
+from wildsage.jobs.capacity import Capacity
+from wildsage.jobs.reconciler import Rooms as TrainingRooms
+from wildsage.jobs.reconciler import TrainingReconciler
+from wildsage.services.authorization import Authorizer, Roles
+from wildsage.services.iam.handlers import iam_handlers
+from wildsage.services.operation import Handler, operations_of
+from wildsage.services.s3.service import s3_operations
+from wildsage.services.sagemaker.endpoint import Endpoints
+from wildsage.services.sagemaker.endpoint_config import EndpointConfigs
+from wildsage.services.sagemaker.endpoint_plan import EndpointPlanner, EndpointRules
+from wildsage.services.sagemaker.model import ModelRules, Models
+from wildsage.services.sagemaker.tags import ResourceTags
+from wildsage.services.sagemaker.training_job import TrainingJobRules, TrainingJobs
+from wildsage.services.sagemaker_runtime.invocation import Invocations
+from wildsage.services.sts.sessions import Sessions
+from wildsage.serving.fleet import Rooms as ServingRooms
+from wildsage.serving.orders import OrderDesk
+from wildsage.serving.reconciler import ServingReconciler
+from wildsage.serving.router import Router
+from wildsage.serving.worker import Timing
+from wildsage.store.access_keys import AccessKeys, open_owner_key
+from wildsage.store.buckets import Buckets
+from wildsage.store.database import Database
+from wildsage.store.layout import Layout
+from wildsage.store.logs import LogStreams
+from wildsage.store.objects import Objects
+from wildsage.store.resources import Resources
+from wildsage.store.run_tokens import RunTokens
+from wildsage.store.runs import Runs
+from wildsage.store.tags import Tags
+from wildsage.toolkit.resolve import load_spec
+
+_CREDENTIALS_PATH = "/_wildsage/credentials"
+HEALTH_PATH = "/_wildsage/health"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a server is made of.
+
+    Attributes
+    ----------
+    account
+        12 digits, decided at the first start.
+    endpoint_url
+        At which containers and clients reach it.
+    create_roles
+        Create an unknown role of the own account when a request names it.
+    cache_dir
+        Framework environments; may be deleted at any time.
+    """
+
+    layout: Layout
+    cache_dir: Path
+    account: str
+    endpoint_url: str
+    create_roles: bool = False
+
+
+def image_catalogue(layout: Layout, account: str, environments: Environments) -> ImageCatalogue:
+    """Make the catalogue of all images that run here."""
+    builtin = {repository: MODULES[name] for repository, name in REPOSITORIES.items()}
+    return ImageCatalogue(builtin, RegisteredImages(layout.images), environments, account=account)
+
+
+class Application:
+    """A whole server for one data directory; `gateway` is its ASGI application.
+
+    The constructor opens the store: the caller holds the data directory's lock. `start` runs on the event loop
+    that serves the gateway, `stop` at the end.
+    """
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        layout = settings.layout
+        self._account = settings.account
+        self._clock = clock
+        self._state = Database(layout.state_database, "state")
+        self._telemetry = Database(layout.telemetry_database, "telemetry", durable=False)
+        self._objects = Objects(layout.objects)
+        self._buckets = Buckets(self._state, self._objects, clock)
+        self._resources = Resources(self._state)
+        self._keys = AccessKeys(self._state, open_owner_key(layout.credentials, settings.account))
+        self._roles = Roles(self._resources, clock, create_roles=settings.create_roles)
+        self._tokens = RunTokens(self._state)
+        self._logs = LogStreams(self._telemetry, layout.logs)
+        self._environments = Environments(settings.cache_dir)
+        self._images = image_catalogue(layout, settings.account, self._environments)
+        self._sandbox = choose()
+        self._router = Router()
+        self._training = self._training_reconciler(settings)
+        self._serving = self._serving_reconciler(settings)
+        self.gateway = Gateway(
+            handlers=self._handlers(),
+            authenticate=Authenticator(self._keys.find, clock),
+            internal={
+                HEALTH_PATH: _health,
+                _CREDENTIALS_PATH: ContainerCredentials(self._tokens, self._keys, clock),
+            },
+            clock=clock,
+        )
+
+    async def start(self) -> None:
+        """Sweep what a crash left behind and take up all work."""
+        await self._roles.ensure_default_role(self._account)
+        await self._buckets.sweep()
+        await self._serving.start()
+        self._training.start()
+
+    async def stop(self) -> None:
+        """Let go of everything; containers go on. The store is closed last."""
+        await self._training.stop()
+        await self._serving.stop()
+        self._objects.close()
+        self._state.close()
+        self._telemetry.close()
+
+    def _training_reconciler(self, settings: Settings) -> TrainingReconciler:
+        rooms = TrainingRooms(
+            layout=settings.layout,
+            clock=self._clock,
+            resources=self._resources,
+            runs=Runs(self._state),
+            tokens=self._tokens,
+            keys=self._keys,
+            logs=self._logs,
+            buckets=self._buckets,
+            images=self._images,
+            environments=self._environments,
+            sandbox=self._sandbox.name,
+            endpoint_url=settings.endpoint_url,
+            credentials_path=_CREDENTIALS_PATH,
+        )
+        return TrainingReconciler(rooms, Capacity(os.cpu_count() or 1))
+
+    def _serving_reconciler(self, settings: Settings) -> ServingReconciler:
+        desk = OrderDesk(
+            clock=self._clock,
+            images=self._images,
+            environments=self._environments,
+            buckets=self._buckets,
+            logs=self._logs,
+            tokens=self._tokens,
+            endpoint_url=settings.endpoint_url,
+            credentials_path=f"{_CREDENTIALS_PATH}/",
+        )
+        rooms = ServingRooms(settings.layout, self._clock, self._state, self._logs, desk, Timing())
+        return ServingReconciler(rooms, self._router)
+
+    def _handlers(self) -> Mapping[str, Mapping[str, Handler]]:
+        """Return every operation there is: by service, as botocore names it, then by operation."""
+        tags = Tags(self._state)
+        require_role = self._roles.require_passable
+        isolates = self._sandbox.private
+        training_rules = TrainingJobRules(
+            self._images,
+            self._buckets,
+            require_role,
+            isolates,
+            lambda module: load_spec(module).metric_definitions(),
+        )
+        model_rules = ModelRules(self._images, self._buckets, require_role, isolates)
+        endpoint_rules = EndpointRules(self._images, self._buckets, isolates)
+        return {
+            "sagemaker": operations_of(
+                TrainingJobs(self._resources, training_rules),
+                Models(self._resources, model_rules),
+                EndpointConfigs(self._resources, require_role),
+                Endpoints(self._resources, EndpointPlanner(self._resources, endpoint_rules)),
+                ResourceTags(self._resources, tags),
+            ),
+            "sagemaker-runtime": operations_of(Invocations(self._router)),
+            "s3": s3_operations(self._buckets),
+            "iam": iam_handlers(self._resources, tags),
+            "sts": operations_of(Sessions(self._resources, self._keys, Authorizer(self._resources))),
+        }
+
+
+async def _health(_request: HttpRequest) -> HttpResponse:
+    return HttpResponse(200, [("content-type", "text/plain")], b"ok\n")

@@ -24,6 +24,7 @@ from wildsage.jobs.inputs import InputError, resolve_channel
 from wildsage.jobs.metrics import scraper
 from wildsage.jobs.settle import Settlement
 from wildsage.jobs.training import HOST, Surroundings, describe_run, image_of
+from wildsage.store.access_keys import AccessKeys
 from wildsage.store.buckets import Buckets
 from wildsage.store.database import Transaction
 from wildsage.store.layout import Layout
@@ -55,6 +56,7 @@ class Rooms:
     resources: Resources
     runs: Runs
     tokens: RunTokens
+    keys: AccessKeys
     logs: LogStreams
     buckets: Buckets
     images: ImageCatalogue
@@ -62,7 +64,7 @@ class Rooms:
     sandbox: str
     endpoint_url: str
     credentials_path: str
-    """Path of the credentials endpoint; the run's id is appended."""
+    """Path of the credentials endpoint; ``/RUN`` is appended."""
 
 
 class TrainingReconciler:
@@ -71,7 +73,7 @@ class TrainingReconciler:
     def __init__(self, rooms: Rooms, capacity: Capacity) -> None:
         self._rooms = rooms
         self._capacity = capacity
-        self._settlement = Settlement(rooms.resources, rooms.runs, rooms.logs, rooms.buckets, rooms.clock)
+        self._settlement = Settlement(rooms.resources, rooms.keys, rooms.logs, rooms.buckets, rooms.clock)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._woken = asyncio.Event()
         self._main: asyncio.Task[None] | None = None
@@ -185,7 +187,7 @@ class TrainingReconciler:
             return None
         around = Surroundings(
             endpoint_url=rooms.endpoint_url,
-            credentials_url=f"{rooms.endpoint_url}{rooms.credentials_path}{run.run_id}",
+            credentials_url=f"{rooms.endpoint_url}{rooms.credentials_path}/{run.run_id}",
             log_path=str(stream.path),
             sandbox=rooms.sandbox,
         )

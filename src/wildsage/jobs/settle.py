@@ -8,6 +8,7 @@ from typing import Any
 from wildsage.core.clock import Clock
 from wildsage.jobs.history import advance
 from wildsage.jobs.inputs import InputError, split_s3_uri
+from wildsage.store.access_keys import AccessKeys
 from wildsage.store.buckets import Buckets
 from wildsage.store.database import Transaction
 from wildsage.store.logs import LogStreams
@@ -30,10 +31,10 @@ class Settlement:
     """Turns exit records into terminal states. Every method may be repeated after a crash."""
 
     def __init__(
-        self, resources: Resources, runs: Runs, logs: LogStreams, buckets: Buckets, clock: Clock
+        self, resources: Resources, keys: AccessKeys, logs: LogStreams, buckets: Buckets, clock: Clock
     ) -> None:
         self._resources = resources
-        self._runs = runs
+        self._keys = keys
         self._logs = logs
         self._buckets = buckets
         self._clock = clock
@@ -106,6 +107,7 @@ class Settlement:
             RunTokens.revoke(transaction, run.run_id)
 
         await self._resources.database.write(store)
+        await self._keys.revoke_bound(run.run_id)
 
 
 def _secondary(record: ExitRecord) -> str:

@@ -1,0 +1,106 @@
+"""``wildsage demo``: the main job on real data, from upload to prediction, with a picture at the end."""
+
+import argparse
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+from importlib.resources import as_file, files
+from pathlib import Path
+
+import numpy as np
+
+from wildsage.cli import down, up
+from wildsage.cli.console import CommandError
+from wildsage.clients.discovery import ServerNotRunningError, find_server
+from wildsage.demo.picture import write_picture
+from wildsage.formats.ndarray import read_ndarrays
+from wildsage.store.layout import Layout
+
+_SCRIPT = "digits_kmeans.py"
+_DATA = "digits.csv.gz"
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Declare the subcommand."""
+    parser = subparsers.add_parser("demo", help="train, deploy and predict on a real data set")
+    parser.add_argument(
+        "--output", type=Path, default=Path("demo-output"), help="where results go (default: %(default)s)"
+    )
+    parser.set_defaults(execute=execute)
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Run the demo; the server that it starts ends with it."""
+    began = time.monotonic()
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    script = arguments.output / _SCRIPT
+    package = files("wildsage.demo")
+    script.write_text((package / _SCRIPT).read_text())
+    started_here = _ensure_server(arguments)
+    print(f"  {time.monotonic() - began:5.1f} s  the server is up")
+    print(f"\nRunning {script}, a plain boto3 script:\n")
+    with as_file(package / _DATA) as data:
+        shutil.copy(data, arguments.output / _DATA)
+    command = [sys.executable, "-m", "wildsage", "run", "--data-dir", str(arguments.data_dir), "--"]
+    command += [sys.executable, str(script), str(arguments.output / _DATA), str(arguments.output)]
+    try:
+        result = subprocess.run(command, check=False)
+    except KeyboardInterrupt:
+        _say_what_keeps_running(arguments)
+        return 128 + signal.SIGINT
+    if result.returncode != 0:
+        raise CommandError(f"the script ended with exit code {result.returncode}")
+    picture = _draw(arguments.output)
+    print(f"\n  the ten centroids, each above digits of its group:  {picture}")
+    print(f"  the script that ran:                                {script}")
+    print(f"\n{time.monotonic() - began:.1f} s in all. The same with your own code:")
+    print("  wildsage up -d && wildsage run -- python your_script.py\n")
+    if started_here:
+        down.execute(argparse.Namespace(data_dir=arguments.data_dir, all=True))
+    return 0
+
+
+def _ensure_server(arguments: argparse.Namespace) -> bool:
+    """Start a server unless one runs. Returns True if it was started here."""
+    try:
+        find_server(Layout(arguments.data_dir))
+    except ServerNotRunningError:
+        up.execute(
+            argparse.Namespace(
+                data_dir=arguments.data_dir,
+                detach=True,
+                port=None,
+                account=None,
+                region=None,
+                create_roles=False,
+            )
+        )
+        return True
+    return False
+
+
+def _say_what_keeps_running(arguments: argparse.Namespace) -> None:
+    print(
+        "\nInterrupted. The server and what the script created keep running:\n"
+        f"  wildsage ls --region us-west-2 --data-dir {arguments.data_dir}     shows jobs and endpoints\n"
+        f"  wildsage down --all --data-dir {arguments.data_dir}                ends all of it",
+        file=sys.stderr,
+    )
+
+
+def _draw(output: Path) -> Path:
+    """Draw the centroids of the model, and below each some digits of its group."""
+    with tarfile.open(output / "model.tar.gz") as archive:
+        member = archive.extractfile("model_algo-1")
+        if member is None:
+            raise CommandError("the model has no file model_algo-1")
+        (centroids,), _names = read_ndarrays(member.read())
+    found = json.loads((output / "clusters.json").read_text())
+    digits = np.loadtxt(output / _DATA, delimiter=",", dtype=np.float32)[:, 1:]
+    picture = output / "digits.png"
+    write_picture(picture, np.asarray(centroids), digits, np.array(found["clusters"]))
+    return picture

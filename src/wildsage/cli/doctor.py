@@ -1,0 +1,64 @@
+"""``wildsage doctor``: what this machine offers, found by trying."""
+
+import argparse
+import importlib.util
+import os
+import platform
+import shutil
+import sys
+
+from wildsage import __version__
+from wildsage.cli.console import table
+from wildsage.cli.server import default_cache_dir
+from wildsage.clients.discovery import ServerNotRunningError, find_server
+from wildsage.compute.select import probe_all
+from wildsage.store.layout import Layout
+
+_EXTRAS = {"xgboost": ("xgboost", "the XGBoost algorithm")}
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Declare the subcommand."""
+    parser = subparsers.add_parser("doctor", help="show what this machine offers")
+    parser.set_defaults(execute=execute)
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Print what was found. The exit code is 1 if no sandbox works."""
+    rows = [
+        ("wildsage", "ok", f"{__version__}, Python {platform.python_version()} at {sys.executable}"),
+        ("machine", "ok", f"{os.cpu_count()} cores, {platform.system()} {platform.release()}"),
+        _server_row(arguments),
+        _disk_row(arguments),
+    ]
+    probes = probe_all()
+    best = next((name for name, probe in probes.items() if probe.available), None)
+    for level, (name, probe) in enumerate(probes.items(), 1):
+        state = ("used" if name == best else "ok") if probe.available else "no"
+        rows.append((f"sandbox {level}: {name}", state, probe.reason))
+    for module, (extra, what) in _EXTRAS.items():
+        present = importlib.util.find_spec(module) is not None
+        hint = what if present else f"{what} needs: pip install 'wildsage[{extra}]'"
+        rows.append((f"extra {extra}", "ok" if present else "absent", hint))
+    print(table(("WHAT", "STATE", "DETAIL"), rows))
+    return 0 if best else 1
+
+
+def _server_row(arguments: argparse.Namespace) -> tuple[str, str, str]:
+    try:
+        server = find_server(Layout(arguments.data_dir))
+    except ServerNotRunningError as error:
+        return "server", "down", str(error)
+    return "server", "ok", f"{server.url}, process {server.pid}, account {server.account}"
+
+
+def _disk_row(arguments: argparse.Namespace) -> tuple[str, str, str]:
+    folder = arguments.data_dir
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free / 2**30
+    return (
+        "state",
+        "ok" if free > 1 else "low",
+        f"{arguments.data_dir}, {free:.1f} GiB free; cache {default_cache_dir()}",
+    )

@@ -1,0 +1,64 @@
+"""``wildsage down``: end the server; jobs and endpoint workers go on unless ``--all``."""
+
+import argparse
+import os
+import signal
+import time
+
+from wildsage.cli.console import CommandError, running_server
+from wildsage.clients.discovery import ServerNotRunningError, find_server
+from wildsage.clients.proxy_process import stop_proxy
+from wildsage.store.layout import Layout
+from wildsage.supervisor.folder import RunFolder
+
+_PATIENCE_SECONDS = 15.0
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Declare the subcommand."""
+    parser = subparsers.add_parser("down", help="end the server")
+    parser.add_argument("--all", action="store_true", help="end running jobs and endpoint workers too")
+    parser.set_defaults(execute=execute)
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """End the server and say what keeps running."""
+    layout = Layout(arguments.data_dir)
+    try:
+        server = running_server(arguments)
+    except CommandError:
+        if not arguments.all:
+            raise
+    else:
+        os.kill(server.pid, signal.SIGTERM)
+        _wait_for_end(layout)
+        print("Wildsage is down.")
+    stop_proxy(layout)
+    runs = [folder for folder in map(RunFolder, layout.runs.glob("*")) if folder.is_alive()]
+    if arguments.all:
+        for folder in runs:
+            folder.request_stop()
+        print(f"Asked {len(runs)} running containers to end.")
+    elif runs:
+        print(what_keeps_running(len(runs)))
+    return 0
+
+
+def what_keeps_running(count: int) -> str:
+    """Say that containers outlive the server, and how to end them."""
+    noun = "container (a job or an endpoint worker)" if count == 1 else "containers (jobs, endpoint workers)"
+    return (
+        f"{count} {noun} keep{'s' if count == 1 else ''} running; `wildsage up -d` takes them up again,"
+        " `wildsage down --all` ends them."
+    )
+
+
+def _wait_for_end(layout: Layout) -> None:
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            find_server(layout)
+        except ServerNotRunningError:
+            return
+        time.sleep(0.05)
+    raise CommandError(f"the server has not ended within {_PATIENCE_SECONDS:.0f} s")

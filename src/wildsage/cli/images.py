@@ -1,0 +1,61 @@
+"""``wildsage images``: register a directory or a command as an image, list, remove, prepare."""
+
+import argparse
+import asyncio
+import shlex
+from pathlib import Path
+
+from wildsage.app import image_catalogue
+from wildsage.cli.console import CommandError, table
+from wildsage.cli.server import default_cache_dir
+from wildsage.images.environments import Environments
+from wildsage.images.registered import RegisteredImages
+from wildsage.store.layout import Layout
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Declare the subcommand."""
+    parser = subparsers.add_parser("images", help="register, list and prepare images")
+    actions = parser.add_subparsers(dest="action", required=True)
+    add = actions.add_parser("add", help="register a directory with executables `train` and/or `serve`")
+    add.add_argument("name")
+    add.add_argument("source", metavar="DIR|COMMAND")
+    actions.add_parser("ls", help="list registered images")
+    remove = actions.add_parser("rm", help="forget a registered image")
+    remove.add_argument("name")
+    prepare = actions.add_parser("prepare", help="make the environment of a framework image now")
+    prepare.add_argument("uri", help="image URI, e.g. sagemaker-scikit-learn:1.2-1-cpu-py3")
+    parser.set_defaults(execute=execute)
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Do what the action says."""
+    layout = Layout(arguments.data_dir)
+    layout.make()
+    registered = RegisteredImages(layout.images)
+    if arguments.action == "add":
+        source = Path(arguments.source)
+        image = (
+            registered.add_directory(arguments.name, source)
+            if source.is_dir()
+            else registered.add_command(arguments.name, shlex.split(arguments.source))
+        )
+        print(f"Registered {image.name}. Use it as the TrainingImage or Image: {arguments.name}")
+    elif arguments.action == "rm":
+        registered.remove(arguments.name)
+    elif arguments.action == "prepare":
+        _prepare(layout, arguments.uri)
+    else:
+        rows = [(image.name, " ".join(image.executables or image.command)) for image in registered.list()]
+        print(table(("NAME", "RUNS"), rows))
+    return 0
+
+
+def _prepare(layout: Layout, uri: str) -> None:
+    environments = Environments(default_cache_dir())
+    catalogue = image_catalogue(layout, "", environments)
+    image = catalogue.resolve(uri, script=True)
+    if image.environment is None:
+        raise CommandError(f"{uri} needs no environment")
+    asyncio.run(environments.prepare(image.environment, print))
+    print(image.notice)

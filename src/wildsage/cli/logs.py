@@ -1,0 +1,72 @@
+"""``wildsage logs [-f] NAME``: the log of a job or an endpoint."""
+
+import argparse
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from wildsage.cli.console import CommandError, client
+
+_GROUPS = ("/aws/sagemaker/TrainingJobs", "/aws/sagemaker/Endpoints/{name}")
+_POLL_SECONDS = 0.5
+_ENDED = ("Completed", "Failed", "Stopped")
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Declare the subcommand."""
+    parser = subparsers.add_parser("logs", help="print the log of a job or an endpoint")
+    parser.add_argument("name", help="of the job or endpoint")
+    parser.add_argument("-f", "--follow", action="store_true", help="wait for more until the job ends")
+    parser.add_argument("--region", help="the region to look at (default: the server's)")
+    parser.set_defaults(execute=execute)
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Print the log, and with ``-f`` what is added to it."""
+    logs = client(arguments, "logs")
+    sagemaker = client(arguments, "sagemaker")
+    tokens: dict[tuple[str, str], str] = {}
+    while True:
+        ended = not arguments.follow or _has_ended(sagemaker, arguments.name)
+        found = list(_streams(logs, arguments.name))
+        for group, stream in found:
+            _print_new(logs, group, stream, tokens)
+        if ended and not found:
+            raise CommandError(f"there is no log of a job or an endpoint named {arguments.name}")
+        if ended:
+            return 0
+        time.sleep(_POLL_SECONDS)
+
+
+def _streams(logs: Any, name: str) -> Iterator[tuple[str, str]]:
+    for template in _GROUPS:
+        group = template.format(name=name)
+        prefix = {} if "{name}" in template else {"logStreamNamePrefix": f"{name}/"}
+        try:
+            for page in logs.get_paginator("describe_log_streams").paginate(logGroupName=group, **prefix):
+                for stream in page["logStreams"]:
+                    yield group, stream["logStreamName"]
+        except logs.exceptions.ResourceNotFoundException:
+            continue
+
+
+def _print_new(logs: Any, group: str, stream: str, tokens: dict[tuple[str, str], str]) -> None:
+    while True:
+        token = tokens.get((group, stream))
+        request = {"nextToken": token} if token else {}
+        page = logs.get_log_events(logGroupName=group, logStreamName=stream, startFromHead=True, **request)
+        for event in page["events"]:
+            print(event["message"], flush=True)
+        tokens[group, stream] = page["nextForwardToken"]
+        if page["nextForwardToken"] == token or not page["events"]:
+            return
+
+
+def _has_ended(sagemaker: Any, name: str) -> bool:
+    try:
+        job = sagemaker.describe_training_job(TrainingJobName=name)
+    except ClientError:
+        return False
+    return job["TrainingJobStatus"] in _ENDED

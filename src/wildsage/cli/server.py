@@ -1,0 +1,182 @@
+"""The server's process: the data directory's lock, the port, uvicorn, and what it says of itself."""
+
+import asyncio
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import re
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+
+from wildsage.app import Application, Settings
+from wildsage.cli.console import CommandError
+from wildsage.clients.discovery import ServerInfo
+from wildsage.core.clock import SystemClock
+from wildsage.store.layout import Layout
+from wildsage.supervisor.contract import write_durably
+
+_DEFAULT_ACCOUNT = "123456789012"
+_DEFAULT_REGION = "us-east-1"
+_DEFAULT_PORT = 8172
+_HOST = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """How a server was asked to be. None: what the data directory remembers, else the default.
+
+    Attributes
+    ----------
+    port
+        On 127.0.0.1. 0 takes a free one.
+    region
+        Given to clients that name none.
+    """
+
+    data_dir: Path
+    port: int | None = None
+    account: str | None = None
+    region: str | None = None
+    create_roles: bool = False
+
+
+def default_cache_dir() -> Path:
+    """Return ``wildsage`` below the user's cache home."""
+    home = os.environ.get("XDG_CACHE_HOME")
+    return (Path(home) if home else Path("~/.cache").expanduser()) / "wildsage"
+
+
+@contextlib.contextmanager
+def data_directory(layout: Layout) -> Iterator[None]:
+    """Own a data directory.
+
+    Raises
+    ------
+    CommandError
+        If another server does.
+    """
+    layout.make()
+    descriptor = os.open(layout.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            owner = os.pread(descriptor, 64, 0).decode().strip() or "unknown"
+            raise CommandError(
+                f"another Wildsage server (process {owner}) owns {layout.root}."
+                " Stop it with `wildsage down`, or give this one its own --data-dir"
+            ) from None
+        os.truncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def remembered(layout: Layout, wishes: Wishes) -> tuple[str, str, int]:
+    """Return account, region and port: as given, else as the data directory remembers them.
+
+    Raises
+    ------
+    CommandError
+        If the account is no account id, or another one than at the first start.
+    """
+    try:
+        stored = json.loads(layout.settings.read_text())
+    except FileNotFoundError:
+        stored = {}
+    account = wishes.account or stored.get("account", _DEFAULT_ACCOUNT)
+    if not re.fullmatch(r"\d{12}", account):
+        raise CommandError(f"the account {account!r} is not 12 digits, e.g. --account {_DEFAULT_ACCOUNT}")
+    if stored and account != stored["account"]:
+        raise CommandError(
+            f"{layout.root} belongs to account {stored['account']}, not {account}."
+            " Give another account its own --data-dir"
+        )
+    region = wishes.region or stored.get("region", _DEFAULT_REGION)
+    port = stored.get("port", _DEFAULT_PORT) if wishes.port is None else wishes.port
+    return account, region, port
+
+
+def _listen(port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((_HOST, port))
+    except OSError as error:
+        listener.close()
+        if error.errno != errno.EADDRINUSE:
+            raise
+        raise CommandError(
+            f"port {port} of {_HOST} is in use by another process."
+            f" Find it with `ss -ltnp 'sport = :{port}'`, or choose another with --port"
+        ) from None
+    listener.listen(2048)
+    return listener
+
+
+def serve(wishes: Wishes, on_ready: Callable[[ServerInfo], None]) -> None:
+    """Run a server until SIGTERM or SIGINT.
+
+    Parameters
+    ----------
+    on_ready
+        Called once when requests are answered.
+
+    Raises
+    ------
+    CommandError
+        If it cannot start.
+    """
+    layout = Layout(wishes.data_dir)
+    with data_directory(layout):
+        account, region, wanted_port = remembered(layout, wishes)
+        listener = _listen(wanted_port)
+        port = listener.getsockname()[1]
+        url = f"http://{_HOST}:{port}"
+        decided = json.dumps({"account": account, "region": region, "port": port})
+        write_durably(layout.settings, decided)
+        settings = Settings(layout, default_cache_dir(), account, url, create_roles=wishes.create_roles)
+        application = Application(settings, SystemClock())
+        info = ServerInfo(url, os.getpid(), account, region)
+        config = uvicorn.Config(
+            application.gateway,
+            loop="uvloop",
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            server_header=False,
+            date_header=False,
+            access_log=False,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=5,
+        )
+        server = uvicorn.Server(config)
+        with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+            runner.run(_run(application, server, listener, layout, info, on_ready))
+
+
+async def _run(
+    application: Application,
+    server: uvicorn.Server,
+    listener: socket.socket,
+    layout: Layout,
+    info: ServerInfo,
+    on_ready: Callable[[ServerInfo], None],
+) -> None:
+    await application.start()
+    said = {"url": info.url, "pid": info.pid, "account": info.account, "region": info.region}
+    write_durably(layout.server, json.dumps(said))
+    on_ready(info)  # the socket listens already: a client that comes now waits in its backlog
+    try:
+        await server.serve(sockets=[listener])
+    finally:
+        layout.server.unlink(missing_ok=True)
+        await application.stop()

@@ -1,0 +1,33 @@
+"""``wildsage stop NAME``: stop a training job, or delete an endpoint."""
+
+import argparse
+
+from botocore.exceptions import ClientError
+
+from wildsage.cli.console import CommandError, client
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Declare the subcommand."""
+    parser = subparsers.add_parser("stop", help="stop a training job, or delete an endpoint")
+    parser.add_argument("name", help="of the job or endpoint")
+    parser.add_argument("--region", help="the region to look at (default: the server's)")
+    parser.set_defaults(execute=execute)
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Stop what has this name."""
+    sagemaker = client(arguments, "sagemaker")
+    reasons = []
+    for what, method, member in (
+        ("training job", sagemaker.stop_training_job, "TrainingJobName"),
+        ("endpoint", sagemaker.delete_endpoint, "EndpointName"),
+    ):
+        try:
+            method(**{member: arguments.name})
+        except ClientError as error:
+            reasons.append(f"{what}: {error.response['Error']['Message']}")
+        else:
+            print(f"Stopping {what} {arguments.name}.")
+            return 0
+    raise CommandError(f"nothing named {arguments.name} can be stopped. " + " ".join(reasons))

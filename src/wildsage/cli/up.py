@@ -1,0 +1,101 @@
+"""``wildsage up``: start the server, in the foreground or with ``-d`` in the background."""
+
+import argparse
+import logging
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from wildsage.app import HEALTH_PATH
+from wildsage.cli.console import CommandError
+from wildsage.cli.server import Wishes, serve
+from wildsage.clients.discovery import ServerInfo, ServerNotRunningError, find_server
+from wildsage.store.layout import Layout
+
+_START_PATIENCE_SECONDS = 30.0
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Declare the subcommand."""
+    parser = subparsers.add_parser("up", help="start the server")
+    parser.add_argument("-d", "--detach", action="store_true", help="run in the background")
+    parser.add_argument("--port", type=int, help="port on 127.0.0.1 (default: the last one, at first 8172)")
+    parser.add_argument("--account", help="12-digit account id (decided at the first start)")
+    parser.add_argument("--region", help="region that clients get where they name none")
+    parser.add_argument(
+        "--create-roles", action="store_true", help="create an unknown role of the own account on sight"
+    )
+    parser.set_defaults(execute=execute)
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Start the server; return when it ends, or with ``-d`` when it answers."""
+    if arguments.detach:
+        return _detach(arguments)
+    wishes = Wishes(
+        data_dir=arguments.data_dir,
+        port=arguments.port,
+        account=arguments.account,
+        region=arguments.region,
+        create_roles=arguments.create_roles,
+    )
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    serve(wishes, on_ready=_announce)
+    return 0
+
+
+def _announce(server: ServerInfo) -> None:
+    print(f"Wildsage is up at {server.url} (account {server.account}, {server.region}).")
+    print("Run your code with:  wildsage run -- python your_script.py")
+    sys.stdout.flush()
+
+
+def _detach(arguments: argparse.Namespace) -> int:
+    layout = Layout(arguments.data_dir)
+    layout.make()
+    command = [sys.executable, "-m", "wildsage", "up", "--data-dir", str(arguments.data_dir)]
+    for name in ("port", "account", "region"):
+        value = getattr(arguments, name)
+        if value is not None:
+            command += [f"--{name}", str(value)]
+    if arguments.create_roles:
+        command.append("--create-roles")
+    with layout.server_log.open("ab") as log:
+        start = log.tell()
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/"
+        )
+    deadline = time.monotonic() + _START_PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise CommandError(_reason(layout.server_log, start))
+        server = _answering(layout)
+        if server is not None and server.pid == process.pid:
+            _announce(server)
+            return 0
+        time.sleep(0.02)
+    raise CommandError(
+        f"the server did not answer within {_START_PATIENCE_SECONDS:.0f} s; its log is {layout.server_log}"
+    )
+
+
+def _answering(layout: Layout) -> ServerInfo | None:
+    try:
+        server = find_server(layout)
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(
+            server.url + HEALTH_PATH, timeout=2
+        ):
+            return server
+    except (ServerNotRunningError, urllib.error.URLError, OSError):
+        return None
+
+
+def _reason(log: Path, start: int) -> str:
+    """Return what a server that ended at once said."""
+    with log.open("rb") as file:
+        file.seek(start)
+        lines = file.read().decode("utf-8", "replace").strip().splitlines()
+    return lines[-1].removeprefix("wildsage: ") if lines else f"the server ended; its log is {log}"
