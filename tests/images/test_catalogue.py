@@ -111,6 +111,16 @@ def test_xgboost_is_an_algorithm_until_a_script_comes(catalogue: ImageCatalogue)
     assert catalogue.resolve("811284229777.dkr.ecr.us-east-1.amazonaws.com/xgboost:1").kind == "algorithm"
 
 
+def test_an_algorithm_with_an_entrypoint_runs_that_in_wildsages_interpreter(
+    catalogue: ImageCatalogue,
+) -> None:
+    for uri in ("kmeans:1", "xgboost:1"):
+        image = catalogue.resolve(uri, script=True)
+        assert image.kind == "algorithm"
+        program = image.program("train", ["/bin/bash"], ["-c", "exit 3"])
+        assert (program.argv[0], program.argv[3:]) == (sys.executable, ("exec", "/bin/bash", "-c", "exit 3"))
+
+
 @pytest.mark.parametrize(
     "tag", ["2.0.0-cpu-py310", "2.8.0-gpu-py312-cu129-ubuntu22.04-sagemaker", "1.10.0-gpu-py38"]
 )

@@ -176,6 +176,11 @@ def test_every_tag_has_its_environment() -> None:
     assert {row["environment"] for row in rows} == set(environment_names())
 
 
+def test_environments_are_found_by_the_beginning_of_their_names() -> None:
+    assert environment_names("sklearn") == ["sklearn-1.1", "sklearn-1.2", "sklearn-1.4"]
+    assert environment_names("no-such") == []
+
+
 def test_interpreter_without_a_lock_is_named(monkeypatch) -> None:
     monkeypatch.setattr(frameworks.sys, "version_info", SimpleNamespace(major=3, minor=99))
     with pytest.raises(NoEnvironmentError, match=r"locked for Python 3\.11"):

@@ -139,7 +139,8 @@ class ImageCatalogue:
         ----------
         script
             Whether the request brings the user's own code (see `brings_script`): an image that is both
-            an algorithm and a framework (``sagemaker-xgboost``) runs as the latter then.
+            an algorithm and a framework (``sagemaker-xgboost``) runs as the latter then. An algorithm that
+            is no framework stays one: an entrypoint runs in its place, with Wildsage's own interpreter.
 
         Raises
         ------
@@ -163,9 +164,10 @@ class ImageCatalogue:
         tag = framework_tag(uri)
         module = self._builtin.get(uri.repository)
         listed = uri.repository in framework_repositories()
-        if module and not script and (tag is not None if listed else uri.tag in _ALGORITHM_TAGS):
-            return self._of_algorithm(uri, module, tag)
-        return None if tag is None else self._of_framework(uri, tag)
+        known = tag is not None if listed else uri.tag in _ALGORITHM_TAGS
+        if tag is not None and (script or not module):
+            return self._of_framework(uri, tag)
+        return self._of_algorithm(uri, module, tag) if module and known else None
 
     def _of_algorithm(self, uri: ImageUri, module: str, tag: FrameworkTag | None) -> ResolvedImage:
         python = Path(sys.executable)

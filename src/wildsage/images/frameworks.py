@@ -114,9 +114,9 @@ def known_tags(repository: str) -> Sequence[str]:
     return [row["pattern"].replace("\\", "") for entry in entries for row in entry["tags"]]
 
 
-def environment_names() -> Sequence[str]:
-    """Return the names of all environments, in the order of the table."""
-    return list(_table()["environment"])
+def environment_names(prefix: str = "") -> Sequence[str]:
+    """Return the names of the environments that begin with `prefix`, in the order of the table."""
+    return [name for name in _table()["environment"] if name.startswith(prefix)]
 
 
 def environment_spec(name: str) -> EnvironmentSpec:

@@ -54,7 +54,8 @@ class RegisteredImages:
     Parameters
     ----------
     folder
-        Where they are kept. Only one process at a time may change it.
+        Where they are kept. Other processes may read and change it at the same time: records and
+        content appear and go by rename.
     """
 
     def __init__(self, folder: Path) -> None:
