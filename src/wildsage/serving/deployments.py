@@ -22,7 +22,7 @@ class VariantPlan:
     container
         The model's ``ContainerDefinition``.
     role_arn
-        As whom the container acts; empty: it gets no credentials.
+        As whom the model data is brought in and the container acts.
     count, weight
         Workers wanted, and the variant's share of the traffic.
     startup_timeout, download_timeout

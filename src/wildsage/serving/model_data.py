@@ -19,6 +19,10 @@ class ObjectIndex(Protocol):
         """Return the object, or None."""
         ...
 
+    def exists_under(self, bucket: str, prefix: str) -> bool:
+        """Tell whether any object's key begins with `prefix`."""
+        ...
+
     def list_objects(self, bucket: str, prefix: str = "") -> Iterator[ObjectRecord]:
         """Yield the objects whose keys begin with `prefix`."""
         ...
@@ -51,6 +55,27 @@ def split_model_url(url: str) -> tuple[str, str]:
     )
 
 
+def require_model_data(index: ObjectIndex, container: Mapping[str, Any]) -> None:
+    """Check that the model of a ``ContainerDefinition`` is where it says, without listing it.
+
+    Raises
+    ------
+    ModelDataError
+        If a location is malformed or empty.
+    """
+    location = _location(container)
+    if location is None:
+        return
+    url, is_prefix = location
+    bucket, key = split_model_url(url)
+    if is_prefix or container.get("Mode") == "MultiModel":
+        found = index.exists_under(bucket, _as_folder(key))
+    else:
+        found = index.head(bucket, key) is not None
+    if not found:
+        raise _missing(url)
+
+
 def model_objects(index: ObjectIndex, container: Mapping[str, Any]) -> tuple[InputObject, ...]:
     """Return the objects of a ``ContainerDefinition``'s model, as they are now; nothing where it has none.
 
@@ -59,35 +84,40 @@ def model_objects(index: ObjectIndex, container: Mapping[str, Any]) -> tuple[Inp
     ModelDataError
         If a location is malformed or empty.
     """
-    if "ModelDataUrl" in container:
-        return (_one(index, container["ModelDataUrl"]),)
-    source = container.get("ModelDataSource", {}).get("S3DataSource")
-    if source is None:
+    location = _location(container)
+    if location is None:
         return ()
-    if source["S3DataType"] == "S3Object":
-        return (_one(index, source["S3Uri"]),)
-    return _all_below(index, source["S3Uri"])
-
-
-def _one(index: ObjectIndex, url: str) -> InputObject:
+    url, is_prefix = location
     bucket, key = split_model_url(url)
-    record = index.head(bucket, key) if key else None
-    if record is None:
-        raise ModelDataError(f"Could not find model data at {url}.")
-    return _input(record, key.rpartition("/")[2])
-
-
-def _all_below(index: ObjectIndex, url: str) -> tuple[InputObject, ...]:
-    bucket, key = split_model_url(url)
-    prefix = key if not key or key.endswith("/") else f"{key}/"
-    found = tuple(
-        _input(record, record.key[len(prefix) :])
-        for record in index.list_objects(bucket, prefix)
-        if not record.key.endswith("/")
-    )
+    if is_prefix:
+        prefix = _as_folder(key)
+        found = [
+            _input(record, record.key[len(prefix) :])
+            for record in index.list_objects(bucket, prefix)
+            if not record.key.endswith("/")
+        ]
+    else:
+        record = index.head(bucket, key)
+        found = [] if record is None else [_input(record, key.rpartition("/")[2])]
     if not found:
-        raise ModelDataError(f"Could not find model data at {url}.")
-    return found
+        raise _missing(url)
+    return tuple(found)
+
+
+def _location(container: Mapping[str, Any]) -> tuple[str, bool] | None:
+    """Return the URL of the model, and whether it is a prefix."""
+    if "ModelDataUrl" in container:
+        return container["ModelDataUrl"], False
+    source = container.get("ModelDataSource", {}).get("S3DataSource")
+    return None if source is None else (source["S3Uri"], source["S3DataType"] == "S3Prefix")
+
+
+def _as_folder(key: str) -> str:
+    return key if not key or key.endswith("/") else f"{key}/"
+
+
+def _missing(url: str) -> ModelDataError:
+    return ModelDataError(f"Could not find model data at {url}.")
 
 
 def _input(record: ObjectRecord, path: str) -> InputObject:

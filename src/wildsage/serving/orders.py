@@ -82,17 +82,14 @@ class OrderDesk:
             program = _program(image, placement, plan)
         except (UnknownImageError, EnvironmentBuildError, ModelDataError) as error:
             raise OrderError(str(error)) from None
-        token = credentials_url = ""
-        if plan.role_arn and not plan.isolated:
-            token = await self.tokens.issue(placement.run_id, RunRole(endpoint.account, plan.role_arn))
-            credentials_url = f"{self.endpoint_url}{self.credentials_path}{placement.run_id}"
+        token = await self.tokens.issue(placement.run_id, RunRole(endpoint.account, plan.role_arn))
         job = JobFile(
             run_id=placement.run_id,
             purpose="serve",
             program=program,
             endpoint_url=self.endpoint_url,
             region=endpoint.region,
-            credentials_url=credentials_url,
+            credentials_url=f"{self.endpoint_url}{self.credentials_path}{placement.run_id}",
             log_path=str(stream.path),
             model=model,
             stop_grace_seconds=_STOP_GRACE_SECONDS,

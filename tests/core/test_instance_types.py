@@ -1,7 +1,7 @@
 import botocore.session
 import pytest
 
-from wildsage.services.sagemaker.instance_types import Capacity, capacity_of
+from wildsage.core.instance_types import Capacity, capacity_of
 
 MODEL = botocore.session.get_session().get_service_model("sagemaker")
 
