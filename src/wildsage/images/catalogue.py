@@ -215,7 +215,8 @@ class ImageCatalogue:
             commands["train"] = (str(content / "train"),)
         if "serve" in image.executables:
             commands["serve"] = (str(content / "serve"),)
-        program = [Path(word) for word in image.command if word.startswith("/")] or [content]
+        words = [Path(word) for word in image.command if word.startswith("/")]
+        program = [word for word in words if word.exists()] or [content]
         return ResolvedImage(
             kind="registered",
             name=image.name,

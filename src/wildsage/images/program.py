@@ -59,7 +59,7 @@ def image_environment(*bins: Path) -> dict[str, str]:
 
 def mounts_of(folders: Iterable[Path]) -> Mounts:
     """Mount each folder at its own path; folders inside another one, or of the system, are there already."""
-    absolute = sorted({Path(os.path.abspath(folder)) for folder in folders if folder.exists()})  # noqa: PTH100 - keeps symlinks
+    absolute = sorted({Path(os.path.abspath(folder)) for folder in folders})  # noqa: PTH100 - keeps symlinks
     kept: list[Path] = []
     for folder in absolute:
         known = any(folder.is_relative_to(present) for present in (*_SYSTEM_FOLDERS, *kept))
