@@ -1,0 +1,25 @@
+"""All operations of IAM."""
+
+from collections.abc import Mapping
+
+from wildsage.services.iam.directory import Directory
+from wildsage.services.iam.policies import Policies
+from wildsage.services.iam.role_policies import RolePolicies
+from wildsage.services.iam.roles import Roles
+from wildsage.services.iam.simulation import Simulator
+from wildsage.services.iam.users import Users
+from wildsage.services.operation import Handler, operations_of
+from wildsage.store.resources import Resources
+from wildsage.store.tags import Tags
+
+
+def iam_handlers(resources: Resources, tags: Tags) -> Mapping[str, Handler]:
+    """Return the handlers by operation."""
+    directory = Directory(resources)
+    return operations_of(
+        Roles(directory, tags),
+        RolePolicies(directory),
+        Policies(directory, tags),
+        Simulator(directory),
+        Users(),
+    )
