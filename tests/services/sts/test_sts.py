@@ -87,7 +87,7 @@ def test_an_explicit_deny_of_the_caller_wins_over_the_trust(server):
     key = session_key(server.client("sts").assume_role(RoleArn=first, RoleSessionName="me")["Credentials"])
     chained = server.client("sts", key)
     assert refusal(chained.assume_role, RoleArn=second, RoleSessionName="me") == (
-        "AccessDeniedException",
+        "AccessDenied",
         403,
     )
     server.client("sts").assume_role(RoleArn=second, RoleSessionName="me")
