@@ -56,7 +56,7 @@ def test_failure_says_what_failed_and_leaves_nothing(tmp_path) -> None:
         "Ask Ann.",
         "exit code 3",
         "no matching distribution",
-        "wildsage images prepare tiny",
+        "wildsage images prepare IMAGE_URI",
     ):
         assert part in str(raised.value)
     assert not environments.is_ready(SPEC)

@@ -63,7 +63,7 @@ def test_remove_keeps_content_that_another_image_has(images: RegisteredImages, d
     assert images.content(second).is_dir()
     images.remove("b:latest")
     assert not images.content(first).exists()
-    with pytest.raises(KeyError, match="no image 'a' is registered"):
+    with pytest.raises(LookupError, match="no image 'a' is registered"):
         images.remove("a")
 
 

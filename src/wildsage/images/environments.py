@@ -173,6 +173,7 @@ async def _run(command: Sequence[str], spec: EnvironmentSpec, on_line: OnLine, l
         hint = f" {spec.hint}" if spec.hint else ""
         raise EnvironmentBuildError(
             f"the environment {spec.name} could not be prepared: {' '.join(command[:4])} … ended with exit code "
-            f"{code}. Is a package index reachable?{hint} Prepare it again with: wildsage images prepare {spec.name}\n"
+            f"{code}. Is a package index reachable?{hint} The next job that needs it tries again, and so does: "
+            f"wildsage images prepare IMAGE_URI\n"
             f"{lines}"
         )

@@ -119,13 +119,15 @@ class RegisteredImages:
 
         Raises
         ------
-        KeyError
+        LookupError
             If there is none of this name.
         """
         uri = parse_image_uri(name)
         image = self.find(uri)
         if image is None:
-            raise KeyError(f"no image {name!r} is registered; there are: {[one.name for one in self.list()]}")
+            raise LookupError(
+                f"no image {name!r} is registered; there are: {[one.name for one in self.list()]}"
+            )
         self._record(image.repository, image.tag).unlink()
         _sync(self._folder)
         if all(other.digest != image.digest for other in self.list()):
