@@ -7,7 +7,10 @@ from tests.aws.support import ACCOUNT, ask, call_json, gateway, request
 from tests.live import client, serve
 
 from wildsage.aws.asgi import ClientDisconnectedError
+from wildsage.aws.authentication import Authenticator
 from wildsage.aws.http import HttpResponse
+from wildsage.core.clock import SystemClock
+from wildsage.core.credentials import AccessKey
 from wildsage.core.errors import NotFoundError, ServiceError, ValidationError
 from wildsage.core.streams import ByteStream
 
@@ -316,3 +319,40 @@ def test_an_upload_that_is_refused_is_not_waited_for(url):
         s3.upload_part(Bucket="b", Key="k", UploadId="u", PartNumber=1, Body=b"x" * 5_000_000)
 
     assert s3.head_object(Bucket="bucket", Key="k")["ContentLength"] == 12345
+
+
+@pytest.fixture(scope="module")
+def guarded():
+    key = AccessKey("AKIDEXAMPLE", "secret", None, ACCOUNT, f"arn:aws:iam::{ACCOUNT}:root")
+    authenticate = Authenticator({"AKIDEXAMPLE": key}.get, SystemClock())
+    handlers = {
+        "s3": {"PutObject": _put_object},
+        "sagemaker": {"ListModels": answering({"Models": []})},
+        "sts": {"GetCallerIdentity": answering(lambda context, _: {"Arn": context.principal_arn})},
+    }
+    with serve(gateway(handlers, authenticate=authenticate)) as url:
+        yield url
+
+
+def test_signed_requests_of_boto3_pass_the_real_authenticator(guarded):
+    assert client("sts", guarded).get_caller_identity()["Arn"].endswith(":root")
+    assert client("sagemaker", guarded).list_models()["Models"] == []
+    stored = client("s3", guarded).put_object(Bucket="b", Key="k/ü +", Body=b"x" * 1000, Metadata={"a": "b"})
+    assert "|1000|" in stored["ETag"]
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "arguments", "code"),
+    [
+        ("sagemaker", "list_models", {}, "InvalidSignatureException"),
+        ("sts", "get_caller_identity", {}, "SignatureDoesNotMatch"),
+        ("s3", "put_object", {"Bucket": "b", "Key": "k", "Body": b"x" * 3_000_000}, "SignatureDoesNotMatch"),
+    ],
+)
+def test_a_forged_signature_is_refused_in_the_words_of_the_service(
+    guarded, service, operation, arguments, code
+):
+    forged = client(service, guarded, aws_secret_access_key="another")
+
+    with pytest.raises(forged.exceptions.ClientError, match=code):
+        getattr(forged, operation)(**arguments)

@@ -1,7 +1,7 @@
 """Between ASGI and the gateway's request and response."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
-from contextlib import aclosing
 from typing import Any, cast
 
 from wildsage.aws.http import Headers, HttpRequest, HttpResponse
@@ -51,6 +51,11 @@ class RequestBody:
             if message.get("body"):
                 yield message["body"]
 
+    async def disconnected(self) -> None:
+        """Return when the client is gone; what it still sends until then is dropped."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
 
 def read_request(scope: Scope, body: RequestBody) -> HttpRequest:
     """Make a request of an ASGI scope; its body is not touched."""
@@ -85,25 +90,28 @@ async def write_response(response: HttpResponse, request: HttpRequest, body: Req
     if isinstance(response.body, bytes):
         await send({"type": "http.response.body", "body": b"" if bare else response.body})
         return
-    await _write_stream(response.body, send, bare=bare)
+    # The server accepts chunks for a client that is gone without a word: the stream would run to its end.
+    gone = asyncio.create_task(body.disconnected())
+    try:
+        await _write_stream(response.body, send, gone, bare=bare)
+    finally:
+        gone.cancel()
 
 
-async def _write_stream(stream: ByteStream, send: Send, *, bare: bool) -> None:
+async def _write_stream(stream: ByteStream, send: Send, gone: asyncio.Task[None], *, bare: bool) -> None:
     chunks = aiter(stream)
-    # Whatever ends the response, a client that goes away included, the producer is closed now.
-    if hasattr(chunks, "aclose"):
-        async with aclosing(cast("Any", chunks)):
-            await _write_chunks(chunks, send, bare=bare)
-    else:
-        await _write_chunks(chunks, send, bare=bare)
-
-
-async def _write_chunks(chunks: AsyncIterator[bytes], send: Send, *, bare: bool) -> None:
-    if not bare:
-        async for chunk in chunks:
-            if chunk:
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
-    await send({"type": "http.response.body", "body": b""})
+    try:
+        if not bare:
+            async for chunk in chunks:
+                if gone.done():
+                    return
+                if chunk:
+                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+    finally:
+        # Whatever ends the response: the producer lets go of its file now, not when it is collected.
+        if hasattr(chunks, "aclose"):
+            await chunks.aclose()
 
 
 def _headers(response: HttpResponse, request: HttpRequest, body: RequestBody) -> list[tuple[str, str]]:
