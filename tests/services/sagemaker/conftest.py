@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -30,8 +30,8 @@ class Hosting:
     """Calls operations by their names, as the gateway does after its checks."""
 
     role, image = ROLE, IMAGE
-    container = {"Image": IMAGE, "ModelDataUrl": "s3://models/m/model.tar.gz"}
-    variant = {
+    container: ClassVar = {"Image": IMAGE, "ModelDataUrl": "s3://models/m/model.tar.gz"}
+    variant: ClassVar = {
         "VariantName": "AllTraffic",
         "ModelName": "model",
         "InitialInstanceCount": 1,

@@ -1,0 +1,1 @@
+"""The data plane of SageMaker: calls of endpoints."""
