@@ -106,8 +106,9 @@ class Application:
         self._router = Router()
         self._training = self._training_reconciler(settings)
         self._serving = self._serving_reconciler(settings)
+        self.handlers = self._handlers()
         self.gateway = Gateway(
-            handlers=self._handlers(),
+            handlers=self.handlers,
             authenticate=Authenticator(self._keys.find, clock),
             internal={
                 HEALTH_PATH: _health,
@@ -127,6 +128,10 @@ class Application:
         """Let go of everything; containers go on. The store is closed last."""
         await self._training.stop()
         await self._serving.stop()
+        self.close()
+
+    def close(self) -> None:
+        """Close the store of an application that was never started."""
         self._objects.close()
         self._state.close()
         self._telemetry.close()

@@ -1,11 +1,15 @@
 """``wildsage coverage``: which operations exist, and what happens to each request member."""
 
 import argparse
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from wildsage.app import all_operations
+from wildsage.app import Application, Settings
 from wildsage.aws.coverage import render_coverage
 from wildsage.cli.console import CommandError
+from wildsage.core.clock import SystemClock
+from wildsage.store.layout import Layout
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -15,6 +19,16 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--write", type=Path, metavar="FILE", help="write docs/operations.md")
     parser.add_argument("--check", type=Path, metavar="FILE", help="fail if FILE is not up to date")
     parser.set_defaults(execute=execute)
+
+
+def all_operations() -> Mapping[str, Collection[str]]:
+    """Return the operations that a server has, by service: of one that is composed and thrown away."""
+    with TemporaryDirectory() as folder:
+        layout = Layout(Path(folder))
+        layout.make()
+        application = Application(Settings(layout, Path(folder), "123456789012", ""), SystemClock())
+        application.close()
+        return {service: list(handlers) for service, handlers in application.handlers.items()}
 
 
 def execute(arguments: argparse.Namespace) -> int:

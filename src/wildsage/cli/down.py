@@ -7,7 +7,7 @@ import time
 
 from wildsage.cli.console import CommandError, running_server
 from wildsage.clients.discovery import ServerNotRunningError, find_server
-from wildsage.clients.proxy_process import stop_proxy
+from wildsage.clients.service import stop_proxy
 from wildsage.store.layout import Layout
 from wildsage.supervisor.folder import RunFolder
 
