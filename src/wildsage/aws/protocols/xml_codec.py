@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from typing import Any
-from xml.sax.saxutils import escape, quoteattr
 
 from wildsage.aws.model import Shape
 from wildsage.aws.protocols import text_codec
@@ -15,12 +14,19 @@ Write = Callable[[list[str], Any], None]
 """Appends the pieces of one element, its tags included."""
 
 # A carriage return would be read back as a line feed; other control characters have no XML form but this.
-_REFERENCES = {"\r": "&#13;"} | {chr(code): f"&#{code};" for code in range(32) if chr(code) not in "\t\n\r"}
+_REFERENCES = {code: f"&#{code};" for code in range(32) if chr(code) not in "\t\n"}
+_CONTENT = str.maketrans(_REFERENCES | {"&": "&amp;", "<": "&lt;", ">": "&gt;"})
+_ATTRIBUTE = str.maketrans({"\t": "&#9;", "\n": "&#10;", '"': "&quot;"}) | _CONTENT
 
 
 def escaped(text: str) -> str:
     """Return text as the content of an element."""
-    return escape(text, _REFERENCES)
+    return text.translate(_CONTENT)
+
+
+def quoted(text: str) -> str:
+    """Return text as the value of an attribute, quotes included."""
+    return f'"{text.translate(_ATTRIBUTE)}"'
 
 
 class XmlCodec:
@@ -94,13 +100,13 @@ class XmlCodec:
         }
         namespace = shape.traits.get("xmlNamespace", {})
         prefix = f":{namespace['prefix']}" if "prefix" in namespace else ""
-        declared = f" xmlns{prefix}={quoteattr(namespace['uri'])}" if "uri" in namespace else ""
+        declared = f" xmlns{prefix}={quoted(namespace['uri'])}" if "uri" in namespace else ""
 
         def write(out: list[str], value: Mapping[str, Any]) -> None:
             opening = f"<{name}{declared}"
             for member_name, (attribute, to_text) in attributes.items():
                 if value.get(member_name) is not None:
-                    opening += f" {attribute}={quoteattr(to_text(value[member_name]))}"
+                    opening += f" {attribute}={quoted(to_text(value[member_name]))}"
             out.append(opening + ">")
             write_members(out, shape.name, members, {k: v for k, v in value.items() if k not in attributes})
             out.append(f"</{name}>")
