@@ -10,6 +10,8 @@ from wildsage.formats.logframes import read_frames
 from wildsage.supervisor.contract import ExitRecord, JobFile, Limits, Mount, Program
 from wildsage.supervisor.folder import RunFolder
 
+from .object_server import ObjectServer, serve
+
 IMAGES = Path(__file__).parents[1] / "containers"
 PATIENCE_SECONDS = 20.0
 
@@ -87,3 +89,12 @@ def run(tmp_path):
     if run.started and run.folder.is_alive():
         run.folder.request_stop()
         eventually(lambda: not run.folder.is_alive())
+
+
+@pytest.fixture
+def store():
+    store = ObjectServer()
+    server = serve(store)
+    yield store
+    server.shutdown()
+    server.server_close()

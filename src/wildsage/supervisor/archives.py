@@ -152,7 +152,9 @@ def _place(member: tarfile.TarInfo, root: Path) -> Path:
     name = member.name
     if "\0" in name or name.startswith("/") or ".." in name.split("/"):
         raise ArchiveError(f"member {name!r} leaves the target: names are relative and without '..'")
-    place = root / name
+    place = root.joinpath(*(part for part in name.split("/") if part != "."))
+    if place == root:
+        return root
     if not place.parent.resolve().is_relative_to(root):
         raise ArchiveError(f"member {name!r} leaves the target through a link")
     return place

@@ -4,7 +4,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -27,35 +27,39 @@ class LineSplitter:
 
     def __init__(self) -> None:
         self._rest = b""
+        self._begun = False  # a part of the line that `_rest` goes on was returned already
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """Take in bytes and return the lines that are whole now."""
         *lines, self._rest = (self._rest + chunk).split(b"\n")
-        found = [part for line in lines for part in self._of_line(line)]
+        found = []
+        for line in lines:
+            found += self._parts(line, ends=True)
         # A progress bar shows without waiting for its end; its last "\r" may still belong to a "\r\n".
         before, mark, after = self._rest[:-1].rpartition(b"\r")
         if mark:
-            found += self._of_line(before)
+            found += self._parts(before, ends=False)
             self._rest = after + self._rest[-1:]
         while len(self._rest) > LARGEST_MESSAGE:
-            found.append(self._rest[:LARGEST_MESSAGE])
+            found += self._parts(self._rest[:LARGEST_MESSAGE], ends=False)
             self._rest = self._rest[LARGEST_MESSAGE:]
         return found
 
     def flush(self) -> list[bytes]:
         """Return what came without an end."""
         rest, self._rest = self._rest, b""
-        return list(self._of_line(rest)) if rest else []
+        return self._parts(rest, ends=True) if rest else []
 
-    @staticmethod
-    def _of_line(line: bytes) -> Iterator[bytes]:
-        if b"\r" not in line and len(line) <= LARGEST_MESSAGE:
-            yield line
-            return
-        parts = [part for part in line.split(b"\r") if part]
-        for part in parts or [b""]:
-            for start in range(0, max(1, len(part)), LARGEST_MESSAGE):
-                yield part[start : start + LARGEST_MESSAGE]
+    def _parts(self, line: bytes, *, ends: bool) -> list[bytes]:
+        parts = [
+            part[start : start + LARGEST_MESSAGE]
+            for part in line.split(b"\r")
+            for start in range(0, len(part), LARGEST_MESSAGE)
+        ]
+        if not parts and ends and not self._begun:
+            parts = [b""]
+        self._begun = not ends and (self._begun or bool(parts))
+        return parts
 
 
 class Throttle:
