@@ -1,7 +1,11 @@
 """The index of buckets and objects: atomic, conditional, in the order of keys."""
 
 import asyncio
+import errno
+import itertools
+import os
 import sqlite3
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -103,6 +107,38 @@ def test_a_failing_commit_leaves_the_old_object(buckets, monkeypatch):
             await buckets.put_bytes("data", "key", b"new")
         assert await buckets.read_bytes("data", "key", 10) == b"key"
         assert len(content_files(buckets)) == 1
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("owner", "call"), [(os, "fdatasync"), (os, "fsync"), (os, "write"), (Path, "rename")]
+)
+def test_a_fault_at_any_call_leaves_the_old_object_or_the_new(buckets, monkeypatch, owner, call):
+    real = getattr(owner, call)
+
+    async def scenario():
+        await filled(buckets, "key")
+        for number in itertools.count(1):
+            calls = itertools.count(1)
+
+            def faulty(*arguments, calls=calls, number=number):
+                if next(calls) == number:
+                    raise OSError(errno.EIO, "I/O error")
+                return real(*arguments)
+
+            monkeypatch.setattr(owner, call, faulty)
+            content = b"new %d" % number
+            try:
+                await buckets.put_bytes("data", "key", content)
+            except OSError:
+                content = b"key"
+            monkeypatch.undo()
+            assert await buckets.read_bytes("data", "key", 100) == content
+            assert len(content_files(buckets)) == 1
+            if content != b"key":
+                break
+        assert number > 1
 
     run(scenario())
 

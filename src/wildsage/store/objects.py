@@ -19,6 +19,7 @@ import os
 import secrets
 import shutil
 import stat
+import threading
 import weakref
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
@@ -62,10 +63,11 @@ class Objects:
         self._doomed: set[str] = set()
         shutil.rmtree(self._incoming, ignore_errors=True)
         self._incoming.mkdir(mode=0o700, parents=True)
-        for shard in range(256):
-            (folder / f"{shard:02x}").mkdir(mode=0o700, exist_ok=True)
         sync_folder(folder)
         sync_folder(folder.parent)
+        # Folders whose own entries are on disk.
+        self._shards = {entry.name for entry in folder.iterdir() if entry.is_dir()}
+        self._shards_lock = threading.Lock()
 
     def close(self) -> None:
         """Wait for file operations under way."""
@@ -141,12 +143,20 @@ class Objects:
 
     def _place(self, path: Path, blob_id: str) -> None:
         target = self._path(blob_id)
+        self._make_shard(target.parent)
         path.rename(target)
         try:
             sync_folder(target.parent)
         except OSError:
             target.unlink(missing_ok=True)
             raise
+
+    def _make_shard(self, folder: Path) -> None:
+        if folder.name not in self._shards:
+            with self._shards_lock:
+                folder.mkdir(mode=0o700, exist_ok=True)
+                sync_folder(self._folder)
+                self._shards.add(folder.name)
 
     def _adopt(self, source: Path, algorithms: Collection[str]) -> Blob:
         temporary = self._incoming / secrets.token_hex(16)

@@ -103,10 +103,15 @@ def test_others_are_denied(s3, operation):
 
 
 def test_other_regions_are_redirected(s3):
-    error = s3.refused("GetObject", Bucket="data", Key="key", region="us-east-1")
+    error = s3.refused("GetObject", Bucket="data", Key="key", region="eu-west-1")
     assert (error.code, error.status) == ("PermanentRedirect", 301)
     assert error.members["Region"] == "us-west-2"
-    assert s3("HeadBucket", Bucket="data", region="us-east-1")["BucketRegion"] == "us-west-2"
+    assert s3("HeadBucket", Bucket="data", region="eu-west-1")["BucketRegion"] == "us-west-2"
+
+
+def test_the_global_endpoint_serves_all_regions(s3):
+    s3("PutObject", Bucket="data", Key="key", Body=b"content", region="us-east-1")
+    assert s3("GetObject", Bucket="data", Key="key", region="us-east-1")["Body"] == b"content"
 
 
 def test_only_empty_buckets_are_deleted(s3):

@@ -7,13 +7,12 @@ from typing import Any
 from wildsage.core.context import RequestContext
 from wildsage.core.errors import ServiceError, ValidationError
 from wildsage.services.operation import Request, Response, operation
-from wildsage.services.s3.common import check_owner, invalid_argument, own_bucket, owner_of
+from wildsage.services.s3.common import GLOBAL_REGION, check_owner, invalid_argument, own_bucket, owner_of
 from wildsage.services.s3.listing import decode_position, encode_position
 from wildsage.services.s3.tagging import MOST_BUCKET_TAGS, check_tags
 from wildsage.store.buckets import Buckets
 from wildsage.store.object_index import BucketRecord, no_such_bucket
 
-DEFAULT_REGION = "us-east-1"
 _MOST_BUCKETS = 10_000
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-\d+")
@@ -95,7 +94,7 @@ class BucketOperations:
         if bucket is None:
             raise no_such_bucket(request["Bucket"])
         check_owner(bucket, context, request.get("ExpectedBucketOwner"))
-        return {"LocationConstraint": None if bucket.region == DEFAULT_REGION else bucket.region}
+        return {"LocationConstraint": None if bucket.region == GLOBAL_REGION else bucket.region}
 
     def _taken(self, context: RequestContext, name: str) -> ServiceError:
         existing = self._buckets.bucket(name)
@@ -148,15 +147,15 @@ def _is_address(name: str) -> bool:
 def _region_of(context: RequestContext, constraint: str | None) -> str:
     """Return where a bucket shall lie: outside us-east-1 an endpoint makes buckets in its own region only."""
     region = "eu-west-1" if constraint == "EU" else constraint
-    if context.region in ("", DEFAULT_REGION):
-        if region is not None and (region == DEFAULT_REGION or _REGION.fullmatch(region) is None):
+    if context.region == GLOBAL_REGION:
+        if region is not None and (region == GLOBAL_REGION or _REGION.fullmatch(region) is None):
             raise ValidationError(
                 f"The specified location-constraint is not valid: {constraint!r}"
-                f" (leave it out for {DEFAULT_REGION})",
+                f" (leave it out for {GLOBAL_REGION})",
                 code="InvalidLocationConstraint",
                 members={"LocationConstraint": constraint},
             )
-        return region or DEFAULT_REGION
+        return region or GLOBAL_REGION
     if region != context.region:
         raise ValidationError(
             f"The {constraint or 'unspecified'} location constraint is incompatible for the region specific"

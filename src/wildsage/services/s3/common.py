@@ -17,6 +17,9 @@ from wildsage.store.object_index import BucketRecord, ObjectRecord, Piece, no_su
 NO_VERSION = "null"
 """The version id of an object in a bucket without versioning."""
 
+GLOBAL_REGION = "us-east-1"
+"""Its endpoint is the one of old and of version 2 signatures, which name no region: it serves all buckets."""
+
 STATUS = "HTTPStatusCode"
 """Key of a response that sets the HTTP status of a success, where it differs from the model's."""
 
@@ -29,14 +32,14 @@ def own_bucket(buckets: Buckets, context: RequestContext, request: Request) -> B
     ServiceError
         ``NoSuchBucket``; ``AccessDenied`` if it belongs to another account than the caller's or the one
         expected; ``PermanentRedirect`` if it lies in another region than the one the request was signed
-        for: clients follow the region given there.
+        for: clients follow the region given there. `GLOBAL_REGION` finds every bucket.
     """
     name = request["Bucket"]
     bucket = buckets.bucket(name)
     if bucket is None:
         raise no_such_bucket(name)
     check_owner(bucket, context, request.get("ExpectedBucketOwner"))
-    if context.region and context.region != bucket.region:
+    if context.region not in (bucket.region, GLOBAL_REGION):
         raise ServiceError(
             f"The bucket {name} is in {bucket.region}, and this request was signed for {context.region}."
             " Please send all future requests to its region.",
