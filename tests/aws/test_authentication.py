@@ -170,6 +170,14 @@ def test_v2_bucket_in_host():
     assert authenticate(received(reference)).signing_name == "s3"
 
 
+@pytest.mark.parametrize("host", ["other.s3-us-west-2.amazonaws.com", "other.s3.amazonaws.com:80"])
+def test_v2_url_does_not_open_the_bucket_of_another_host(host):
+    request = signed(
+        "s3", method="GET", data=b"", url="http://h/bucket/key", signer=HmacV1QueryAuth, expires=60
+    )
+    assert refusal(with_header(request, "host", host)).code == "SignatureDoesNotMatch"
+
+
 def test_header_order_and_repeated_spaces_do_not_matter():
     request = signed("s3", method="PUT", headers={"X-Amz-Meta-A": "one   two"})
     fields = [
@@ -253,6 +261,7 @@ def test_changed_or_truncated_signature(change):
         ("/aws4_request", "/aws4_other"),
         (f"/{REGION}/", "//"),
         ("Credential=", "Credential=x/"),
+        ("Credential=", "Credential=AKIA/20260101/eu-west-1/s3/aws4_request, Credential="),
     ],
 )
 def test_malformed_authorization(old, new):

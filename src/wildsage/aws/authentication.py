@@ -11,6 +11,7 @@ from wildsage.aws import refusals
 from wildsage.aws.caller import Caller
 from wildsage.aws.chunked import decoded, verified
 from wildsage.aws.http import Headers, HttpRequest
+from wildsage.aws.identify import host_of
 from wildsage.aws.presigned_v2 import is_presigned_v2, verify_presigned_v2
 from wildsage.aws.refusals import Dialect, dialect_of
 from wildsage.aws.signed_request import Claim, read_header, read_query, unsupported
@@ -38,9 +39,6 @@ _SIGNED_CHUNKS = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
 _SIGNED_CHUNKS_AND_TRAILER = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"
 _UNSIGNED_WITH_TRAILER = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
 _CHUNKED = frozenset({_SIGNED_CHUNKS, _SIGNED_CHUNKS_AND_TRAILER, _UNSIGNED_WITH_TRAILER})
-_REGION_IN_HOST = re.compile(
-    r"[.-](?P<region>[a-z]{2}(?:-[a-z]+)+-[0-9])\.amazonaws\.com(?:\.cn)?(?::[0-9]+)?$"
-)
 _LARGE_ENOUGH_FOR_A_THREAD = 1024 * 1024
 
 
@@ -134,12 +132,12 @@ def _check_scope(request: HttpRequest, claim: Claim) -> None:
             "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP:"
             f" {scope.date!r} != {claim.timestamp[:8]!r}, from {claim.timestamp!r}.",
         )
-    host = _REGION_IN_HOST.search(request.headers.get("host"))
-    if host and host["region"] != scope.region:
+    region = host_of(request).region
+    if region and region != scope.region:
         raise refusals.wrong_scope(
             claim.dialect,
             f"Credential should be scoped to a valid region: the region {scope.region!r} is wrong;"
-            f" expecting {host['region']!r}",
+            f" expecting {region!r}",
         )
 
 

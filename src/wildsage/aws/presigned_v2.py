@@ -3,11 +3,12 @@
 import hmac
 import re
 from collections.abc import Callable
-from urllib.parse import unquote_to_bytes
+from urllib.parse import quote, unquote_to_bytes
 
 from wildsage.aws import refusals
 from wildsage.aws.caller import Caller
 from wildsage.aws.http import Headers, HttpRequest
+from wildsage.aws.identify import host_of
 from wildsage.aws.refusals import Dialect
 from wildsage.core.clock import iso8601
 from wildsage.core.credentials import AccessKey
@@ -15,9 +16,6 @@ from wildsage.core.errors import ServiceError
 from wildsage.core.signing import Message, sign_v2
 
 _PARAMETERS = frozenset({"AWSAccessKeyId", "Signature", "Expires"})
-_BUCKET_IN_HOST = re.compile(
-    r"(?P<bucket>[a-z0-9][a-z0-9.-]+)\.s3[.-](?:[a-z0-9-]+\.)*amazonaws\.com(?:\.cn)?(?::\d+)?"
-)
 
 
 def is_presigned_v2(names: set[str]) -> bool:
@@ -66,8 +64,9 @@ def verify_presigned_v2(
 
 
 def _path_with_bucket(request: HttpRequest) -> str:
-    found = _BUCKET_IN_HOST.fullmatch(request.headers.get("host"))
-    return f"/{found['bucket']}{request.path}" if found else request.path
+    # Read as routing reads it: the signature does not cover the host, only the bucket it names.
+    bucket = host_of(request).bucket
+    return f"/{quote(bucket)}{request.path}" if bucket else request.path
 
 
 def _with_signed_parameters(request: HttpRequest) -> Headers:

@@ -53,12 +53,16 @@ def read_header(request: HttpRequest, authorization: str) -> Claim:
         Naming what is absent or malformed.
     """
     text = authorization.removeprefix(ALGORITHM).strip()
-    parameters = dict(part.strip().partition("=")[::2] for part in text.split(","))
+    pairs = [part.strip().partition("=")[::2] for part in text.split(",")]
+    parameters = dict(pairs)
     access_key_id, scope = _read_credential(parameters.get("Credential", ""))
     dialect = dialect_of(request, scope.service)
     for name in _HEADER_PARAMETERS:
         if not parameters.get(name):
             raise incomplete(dialect, f"Authorization header requires '{name}' parameter.")
+    if len(pairs) != len(_HEADER_PARAMETERS):
+        names = ", ".join(name[:40] for name, _ in pairs)
+        raise incomplete(dialect, f"Authorization header requires each of its parameters once, got {names}")
     _check_scope(dialect, parameters["Credential"], scope, presigned=False)
     timestamp, at = _read_time(request, dialect)
     return Claim(
