@@ -162,8 +162,10 @@ class Application:
             buckets=self._buckets,
             logs=self._logs,
             tokens=self._tokens,
+            keys=self._keys,
             endpoint_url=settings.endpoint_url,
             credentials_path=f"{_CREDENTIALS_PATH}/",
+            sandbox=self._sandbox.name,
         )
         rooms = ServingRooms(settings.layout, self._clock, self._state, self._logs, desk, Timing())
         return ServingReconciler(rooms, self._router)

@@ -38,6 +38,7 @@ class TestDesk:
 
     def __init__(self, logs):
         self._logs = logs
+        self.settled = []
 
     async def order(self, placement, plan):
         stream = await self._logs.attach(
@@ -60,6 +61,9 @@ class TestDesk:
             stop_grace_seconds=0.5,
         )
         return Order(job, "token")
+
+    async def settle(self, run_id):
+        self.settled.append(run_id)
 
 
 class House:

@@ -14,11 +14,10 @@ from wildsage.serving.orders import Order
 from wildsage.serving.placements import Placement, Placements, new_placement
 from wildsage.serving.router import EndpointRoute, VariantRoute
 from wildsage.serving.worker import Ending, Timing, Worker
-from wildsage.store.database import Database, Transaction
+from wildsage.store.database import Database
 from wildsage.store.layout import Layout
 from wildsage.store.logs import GroupNotFoundError, LogStream, LogStreams, StreamNotFoundError
 from wildsage.store.resources import Key
-from wildsage.store.run_tokens import RunTokens
 from wildsage.supervisor.folder import RunFolder
 
 _FIRST_BACKOFF_SECONDS = 0.5
@@ -32,6 +31,10 @@ class Desk(Protocol):
 
     def order(self, placement: Placement, plan: VariantPlan) -> Coroutine[Any, Any, Order]:
         """Make everything ready for the launch of a worker."""
+        ...
+
+    def settle(self, run_id: str) -> Coroutine[Any, Any, None]:
+        """Take back what a worker that has ended was given. May be repeated."""
         ...
 
 
@@ -166,10 +169,14 @@ class Fleet:
                     self._failures.pop((worker.placement.generation, worker.placement.variant), None)
                 continue
             self._note(worker, worker.ending)
-            await self._rooms.database.write(lambda t, run_id=run_id: _forget(t, run_id))  # type: ignore[misc]  # a default binds the loop's value
+            await self._rooms.desk.settle(run_id)
             await asyncio.to_thread(worker.folder.delete)
             await worker.close()
+            await self._forget(run_id)
             del self._workers[run_id]
+
+    async def _forget(self, run_id: str) -> None:
+        await self._rooms.database.write(lambda t: Placements.remove(t, run_id))
 
     def _note(self, worker: Worker, ending: Ending) -> None:
         if ending.was_ready or ending.kind == "retired" or worker.placement.run_id in self._adopted:
@@ -234,8 +241,3 @@ class Fleet:
         except sqlite3.Error:
             # An index that is late costs the reader some time; a worker must not fall for it.
             _log.exception("the log stream %s could not be indexed", stream.name)
-
-
-def _forget(transaction: Transaction, run_id: str) -> None:
-    Placements.remove(transaction, run_id)
-    RunTokens.revoke(transaction, run_id)

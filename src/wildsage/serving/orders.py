@@ -11,6 +11,7 @@ from wildsage.images.environments import EnvironmentBuildError, Environments
 from wildsage.serving.deployments import VariantPlan
 from wildsage.serving.model_data import ModelDataError, model_objects
 from wildsage.serving.placements import Placement
+from wildsage.store.access_keys import AccessKeys
 from wildsage.store.buckets import Buckets
 from wildsage.store.logs import LogStream, LogStreams
 from wildsage.store.run_tokens import RunRole, RunTokens
@@ -52,6 +53,8 @@ class OrderDesk:
         This server, as a container reaches it.
     credentials_path
         Path of the credentials endpoint; the run's id is appended.
+    sandbox
+        The backend that was found at the start: a supervisor that had to try for itself would start later.
     """
 
     clock: Clock
@@ -60,8 +63,10 @@ class OrderDesk:
     buckets: Buckets
     logs: LogStreams
     tokens: RunTokens
+    keys: AccessKeys
     endpoint_url: str
     credentials_path: str
+    sandbox: str = "auto"
 
     async def order(self, placement: Placement, plan: VariantPlan) -> Order:
         """Make everything ready for a launch: this may build the image's environment, which takes long.
@@ -94,8 +99,14 @@ class OrderDesk:
             model=model,
             stop_grace_seconds=_STOP_GRACE_SECONDS,
             isolated=plan.isolated,
+            sandbox=self.sandbox,
         )
         return Order(job, token)
+
+    async def settle(self, run_id: str) -> None:
+        """End the credentials of a worker that has ended."""
+        await self.tokens.database.write(lambda t: RunTokens.revoke(t, run_id))
+        await self.keys.revoke_bound(run_id)
 
     async def _prepare(self, image: ResolvedImage, stream: LogStream) -> None:
         """Build the image's environment where it is not there yet; its log is the worker's."""
