@@ -16,7 +16,7 @@ from wildsage.images.catalogue import ImageCatalogue
 from wildsage.images.environments import Environments
 from wildsage.images.registered import RegisteredImages
 from wildsage.jobs.capacity import Capacity
-from wildsage.jobs.reconciler import Rooms as TrainingRooms
+from wildsage.jobs.launch import Rooms as TrainingRooms
 from wildsage.jobs.reconciler import TrainingReconciler
 from wildsage.services.authorization import Authorizer, Roles
 from wildsage.services.iam.handlers import iam_handlers

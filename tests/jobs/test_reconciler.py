@@ -17,7 +17,8 @@ from wildsage.images.catalogue import ImageCatalogue
 from wildsage.images.environments import Environments
 from wildsage.images.registered import RegisteredImages
 from wildsage.jobs.capacity import Capacity
-from wildsage.jobs.reconciler import Rooms, TrainingReconciler
+from wildsage.jobs.launch import Rooms
+from wildsage.jobs.reconciler import TrainingReconciler
 from wildsage.services.sagemaker.training_job import TrainingJobRules, TrainingJobs
 from wildsage.store.access_keys import AccessKeys, open_owner_key
 from wildsage.store.buckets import Buckets

@@ -10,35 +10,26 @@ import asyncio
 import contextlib
 import logging
 import sqlite3
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable
 from functools import partial
 
-from wildsage.core.clock import Clock, iso8601
+from wildsage.core.clock import iso8601
 from wildsage.core.instance_types import capacity_of
-from wildsage.images.catalogue import ImageCatalogue, ResolvedImage, UnknownImageError
-from wildsage.images.environments import EnvironmentBuildError, Environments
 from wildsage.jobs.capacity import Capacity, Slot
 from wildsage.jobs.history import advance
-from wildsage.jobs.inputs import InputError, resolve_channel
+from wildsage.jobs.launch import CannotStartError, Launcher, Rooms, launch_once
 from wildsage.jobs.metrics import scraper
 from wildsage.jobs.settle import Settlement
-from wildsage.jobs.training import HOST, Surroundings, describe_run, image_of
-from wildsage.store.access_keys import AccessKeys
-from wildsage.store.buckets import Buckets
 from wildsage.store.database import Transaction
-from wildsage.store.layout import Layout
-from wildsage.store.logs import LogStream, LogStreams
 from wildsage.store.resources import Resource, Resources
-from wildsage.store.run_tokens import RunRole, RunTokens
+from wildsage.store.run_tokens import RunTokens
 from wildsage.store.runs import Run, Runs
 from wildsage.supervisor.contract import Event, ExitRecord
-from wildsage.supervisor.folder import RunFolder, RunInUseError
+from wildsage.supervisor.folder import RunFolder
 
 TOPIC = "training-jobs"
 """Notified by whoever creates a job or asks for its stop."""
 
-LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 _POLL_SECONDS = 0.025
 _SCAN_SECONDS = 0.25
 _UNNOTICED_SECONDS = 0.1
@@ -47,32 +38,13 @@ _RETRY_STORE_SECONDS = 1.0
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Rooms:
-    """What the reconciler works with."""
-
-    layout: Layout
-    clock: Clock
-    resources: Resources
-    runs: Runs
-    tokens: RunTokens
-    keys: AccessKeys
-    logs: LogStreams
-    buckets: Buckets
-    images: ImageCatalogue
-    environments: Environments
-    sandbox: str
-    endpoint_url: str
-    credentials_path: str
-    """Path of the credentials endpoint; ``/RUN`` is appended."""
-
-
 class TrainingReconciler:
     """Runs for as long as the server does. `start` takes up what an earlier server left."""
 
     def __init__(self, rooms: Rooms, capacity: Capacity) -> None:
         self._rooms = rooms
         self._capacity = capacity
+        self._launcher = Launcher(rooms)
         self._settlement = Settlement(rooms.resources, rooms.keys, rooms.logs, rooms.buckets, rooms.clock)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._woken = asyncio.Event()
@@ -115,6 +87,9 @@ class TrainingReconciler:
                 _log.exception("run %s: the store refused a write (disk full?); trying again", run.run_id)
                 await asyncio.sleep(_RETRY_STORE_SECONDS)
                 current = self._rooms.runs.unsettled_run(run.run_id)
+            except CannotStartError as error:
+                await self._settlement.never_started(run, reason=f"ClientError: {error}")
+                return
             except Exception as error:  # noqa: BLE001 - the boundary between one job and all others
                 _log.exception("run %s of %s failed inside Wildsage", run.run_id, run.job.name)
                 await self._give_up(run, f"InternalServerError: {type(error).__name__}: {error}")
@@ -130,15 +105,14 @@ class TrainingReconciler:
         slot = self._slot(job)
         if run.state == "launched":
             self._capacity.take_now(slot)
-        elif not await self._wait_for_capacity(run, slot):
-            await self._settlement.never_started(run, stopped=True)
-            return
+        else:
+            await self._launcher.prepare(run, job)
+            if not await self._wait_for_capacity(run, slot):
+                await self._settlement.never_started(run, stopped=True)
+                return
         try:
             if run.state == "queued":
-                launched = await self._prepare_and_launch(run, folder, slot)
-                if launched is None:
-                    return
-                run = launched
+                run = await self._launcher.launch(run, job, folder, slot)
             await self._follow(run, folder)
         finally:
             self._capacity.give_back(slot)
@@ -165,66 +139,6 @@ class TrainingReconciler:
     def _stop_wanted(self, run: Run) -> bool:
         job = self._rooms.resources.get(run.job)
         return job is None or job.status == "Stopping"
-
-    async def _prepare_and_launch(self, run: Run, folder: RunFolder, slot: Slot) -> Run | None:
-        """Bring a queued run to life. None: the job ended before it could begin."""
-        rooms = self._rooms
-        job = rooms.resources.get(run.job)
-        if job is None or job.status == "Stopping":
-            await self._settlement.never_started(run, stopped=True)
-            return None
-        stream = await rooms.logs.attach(
-            run.job.account, run.job.region, LOG_GROUP, _stream_name(job), rooms.clock.now()
-        )
-        try:
-            image = image_of(rooms.images, job.body)
-            await self._prepare_image(run, image, stream)
-            channels = tuple(
-                [await resolve_channel(rooms.buckets, item) for item in job.body.get("InputDataConfig", [])]
-            )
-        except (InputError, UnknownImageError, EnvironmentBuildError) as error:
-            await self._settlement.never_started(run, reason=f"ClientError: {error}")
-            return None
-        around = Surroundings(
-            endpoint_url=rooms.endpoint_url,
-            credentials_url=f"{rooms.endpoint_url}{rooms.credentials_path}/{run.run_id}",
-            log_path=str(stream.path),
-            sandbox=rooms.sandbox,
-        )
-        job_file = describe_run(run.run_id, job, image, channels, slot, around)
-        token = await rooms.tokens.issue(run.run_id, RunRole(run.job.account, job.body["RoleArn"]))
-        await asyncio.to_thread(folder.write_job, job_file, token)
-        at = rooms.clock.now()
-
-        def mark(transaction: Transaction) -> None:
-            Runs.mark_launched(transaction, run.run_id, stream.id)
-            advance(transaction, run.job, "Downloading", at)
-
-        await rooms.resources.database.write(mark)
-        await asyncio.to_thread(_launch, folder)
-        return replace(run, state="launched", stream_id=stream.id)
-
-    async def _prepare_image(self, run: Run, image: ResolvedImage, stream: LogStream) -> None:
-        """Make the environment of a framework image where it is not there yet; its log is the job's."""
-        rooms = self._rooms
-
-        def say(line: str) -> Awaitable[None]:
-            now = rooms.clock.now()
-            return rooms.logs.append(stream, [(int(now * 1000), line)], now)
-
-        if image.notice and not stream.path.exists():
-            await say(image.notice)
-        if image.environment is None or rooms.environments.is_ready(image.environment):
-            return
-        await self._advance(
-            run, "DownloadingTrainingImage", "Preparing the environment of the training image"
-        )
-        loop = asyncio.get_running_loop()
-
-        def on_line(line: str) -> None:
-            asyncio.run_coroutine_threadsafe(_awaited(say(line)), loop)
-
-        await rooms.environments.prepare(image.environment, on_line)
 
     # After the launch
 
@@ -269,7 +183,7 @@ class TrainingReconciler:
     async def _recover(self, run: Run, folder: RunFolder, applied: int) -> None:
         """No exit record and no lock: the run never started, or the platform lost it."""
         if applied == 0 and not folder.events():
-            await asyncio.to_thread(_launch, folder)
+            await asyncio.to_thread(launch_once, folder)
             self._woken.set()
             await self._follow(run, folder)
             return
@@ -315,19 +229,6 @@ def _waker(loop: asyncio.AbstractEventLoop, woken: asyncio.Event) -> Callable[[]
             loop.call_soon_threadsafe(woken.set)
 
     return wake
-
-
-async def _awaited(result: Awaitable[None]) -> None:
-    await result
-
-
-def _launch(folder: RunFolder) -> None:
-    with contextlib.suppress(RunInUseError):  # launched in the last moment of an earlier server
-        folder.launch()
-
-
-def _stream_name(job: Resource) -> str:
-    return f"{job.key.name}/{HOST}-{int(job.created_at)}"
 
 
 _SECONDARY_OF_EVENT = {"launched": "Training", "uploading": "Uploading"}

@@ -1,0 +1,158 @@
+"""What happens before a container runs: its image is made ready, its inputs are listed, its file is written."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable
+from dataclasses import dataclass, replace
+
+from wildsage.core.clock import Clock
+from wildsage.images.catalogue import ImageCatalogue, ResolvedImage, UnknownImageError
+from wildsage.images.environments import EnvironmentBuildError, Environments
+from wildsage.jobs.capacity import Slot
+from wildsage.jobs.history import advance
+from wildsage.jobs.inputs import InputError, resolve_channel
+from wildsage.jobs.training import HOST, Surroundings, describe_run, image_of
+from wildsage.store.access_keys import AccessKeys
+from wildsage.store.buckets import Buckets
+from wildsage.store.database import Transaction
+from wildsage.store.layout import Layout
+from wildsage.store.logs import LogStream, LogStreams
+from wildsage.store.resources import Resource, Resources
+from wildsage.store.run_tokens import RunRole, RunTokens
+from wildsage.store.runs import Run, Runs
+from wildsage.supervisor.contract import Channel
+from wildsage.supervisor.folder import RunFolder, RunInUseError
+
+LOG_GROUP = "/aws/sagemaker/TrainingJobs"
+
+
+class CannotStartError(Exception):
+    """The container can never run. The text is for the user."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """What the machinery of training jobs works with.
+
+    Attributes
+    ----------
+    sandbox
+        The backend that this machine offers.
+    credentials_path
+        Path of the credentials endpoint; ``/RUN`` is appended.
+    """
+
+    layout: Layout
+    clock: Clock
+    resources: Resources
+    runs: Runs
+    tokens: RunTokens
+    keys: AccessKeys
+    logs: LogStreams
+    buckets: Buckets
+    images: ImageCatalogue
+    environments: Environments
+    sandbox: str
+    endpoint_url: str
+    credentials_path: str
+
+
+class Launcher:
+    """Brings queued runs to life. Every method may be repeated after a crash."""
+
+    def __init__(self, rooms: Rooms) -> None:
+        self._rooms = rooms
+
+    async def prepare(self, run: Run, job: Resource) -> None:
+        """Make the image ready. This may build an environment, so it comes before the wait for capacity.
+
+        Raises
+        ------
+        CannotStartError
+            If there is no such image, or its environment cannot be built.
+        """
+        try:
+            image = image_of(self._rooms.images, job.body)
+            await self._prepare_environment(run, image, await self._stream(job))
+        except (UnknownImageError, EnvironmentBuildError) as error:
+            raise CannotStartError(str(error)) from error
+
+    async def launch(self, run: Run, job: Resource, folder: RunFolder, slot: Slot) -> Run:
+        """Write the run's folder and start its supervisor. Returns the run as launched.
+
+        Raises
+        ------
+        CannotStartError
+            If an input is not there.
+        """
+        rooms = self._rooms
+        stream = await self._stream(job)
+        around = Surroundings(
+            endpoint_url=rooms.endpoint_url,
+            credentials_url=f"{rooms.endpoint_url}{rooms.credentials_path}/{run.run_id}",
+            log_path=str(stream.path),
+            sandbox=rooms.sandbox,
+        )
+        image = image_of(rooms.images, job.body)
+        job_file = describe_run(run.run_id, job, image, await self._channels(job), slot, around)
+        token = await rooms.tokens.issue(run.run_id, RunRole(run.job.account, job.body["RoleArn"]))
+        await asyncio.to_thread(folder.write_job, job_file, token)
+        at = rooms.clock.now()
+
+        def mark(transaction: Transaction) -> None:
+            Runs.mark_launched(transaction, run.run_id, stream.id)
+            advance(transaction, run.job, "Downloading", at)
+
+        await rooms.resources.database.write(mark)
+        await asyncio.to_thread(launch_once, folder)
+        return replace(run, state="launched", stream_id=stream.id)
+
+    async def _channels(self, job: Resource) -> tuple[Channel, ...]:
+        try:
+            return tuple(
+                [
+                    await resolve_channel(self._rooms.buckets, item)
+                    for item in job.body.get("InputDataConfig", [])
+                ]
+            )
+        except InputError as error:
+            raise CannotStartError(str(error)) from error
+
+    async def _stream(self, job: Resource) -> LogStream:
+        name = f"{job.key.name}/{HOST}-{int(job.created_at)}"
+        at = self._rooms.clock.now()
+        return await self._rooms.logs.attach(job.key.account, job.key.region, LOG_GROUP, name, at)
+
+    async def _prepare_environment(self, run: Run, image: ResolvedImage, stream: LogStream) -> None:
+        """Build the environment of a framework image where it is not there yet; its log is the job's."""
+        rooms = self._rooms
+
+        def say(line: str) -> Awaitable[None]:
+            now = rooms.clock.now()
+            return rooms.logs.append(stream, [(int(now * 1000), line)], now)
+
+        if image.notice and not stream.path.exists():
+            await say(image.notice)
+        if image.environment is None or rooms.environments.is_ready(image.environment):
+            return
+        at = rooms.clock.now()
+        message = "Preparing the environment of the training image"
+        await rooms.resources.database.write(
+            lambda t: advance(t, run.job, "DownloadingTrainingImage", at, message=message)
+        )
+        loop = asyncio.get_running_loop()
+
+        def on_line(line: str) -> None:
+            asyncio.run_coroutine_threadsafe(_awaited(say(line)), loop)
+
+        await rooms.environments.prepare(image.environment, on_line)
+
+
+def launch_once(folder: RunFolder) -> None:
+    """Start the supervisor of a run, unless an earlier server did so in its last moment."""
+    with contextlib.suppress(RunInUseError):
+        folder.launch()
+
+
+async def _awaited(result: Awaitable[None]) -> None:
+    await result
