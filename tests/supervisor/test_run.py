@@ -18,6 +18,7 @@ from .conftest import IMAGES, eventually
 def test_a_run_that_does_nothing_completes(run):
     record = run.carry("noop")
     assert (record.outcome, record.exit_code, record.stop_reason) == ("completed", 0, None)
+    assert not (run.folder.path / "root").exists()
     assert run.kinds()[0] == "started"
     assert run.kinds().index("launched") < run.kinds().index("exited")
     assert [event.sequence for event in run.folder.events()] == list(range(1, len(run.kinds()) + 1))

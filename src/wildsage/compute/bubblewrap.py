@@ -12,9 +12,9 @@ from wildsage.compute.probing import try_launch
 from wildsage.compute.process import ContainerProcess
 
 _INSTALL = "install the package 'bubblewrap' (apt-get, dnf, apk, pacman)"
-# A shell between bubblewrap and the command gives the usual codes: 127 for a command that is not there,
-# 126 for one that cannot be executed. bubblewrap itself ends with 1 in both cases.
-_EXEC = ("/bin/sh", "-c", 'exec "$@"', "sh")
+# A shell between bubblewrap and the command gives the usual codes: 127 for a command or working directory
+# that is not there, 126 for a command that cannot be executed. bubblewrap itself ends with 1 in all cases.
+_EXEC = ("/bin/sh", "-c", 'cd "$0" || exit 127; exec "$@"')
 
 
 class Bubblewrap:
@@ -40,7 +40,15 @@ class Bubblewrap:
         arguments = _as_file([*_options(container), "--json-status-fd", str(report)])
         try:
             process = subprocess.Popen(
-                [program, "--args", str(arguments), "--", *_EXEC, *container.argv],
+                [
+                    program,
+                    "--args",
+                    str(arguments),
+                    "--",
+                    *_EXEC,
+                    container.working_directory,
+                    *container.argv,
+                ],
                 # Not the container's: what a user sets (LD_PRELOAD) must not act outside the sandbox.
                 env={},
                 cwd="/",
@@ -78,7 +86,7 @@ def _options(container: Container) -> list[str]:
     for path in read_only_proc():
         options += ["--ro-bind", path, path]
     options += ["--unshare-pid", "--unshare-ipc", "--unshare-uts", "--hostname", container.hostname]
-    options += ["--die-with-parent", "--new-session", "--chdir", container.working_directory]
+    options += ["--die-with-parent", "--new-session"]
     if container.isolated:
         options.append("--unshare-net")
     if os.geteuid() == 0:

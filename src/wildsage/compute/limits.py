@@ -124,7 +124,8 @@ def confine(limits: Limits) -> Confinement:
             report[setting.limit] = mechanism
         elif setting.rlimit is not None:
             which, value = setting.rlimit
-            rlimits[which] = value
+            # The kernel counts every thread of the user: those outside the container come on top.
+            rlimits[which] = value + (_threads_of_user() if which == resource.RLIMIT_NPROC else 0)
             report[setting.limit] = setting.rlimit_name
         else:
             report[setting.limit] = "not held: no control group can be made here"
@@ -146,6 +147,15 @@ def _kill_members(group: Path) -> None:
         for process in (group / "cgroup.procs").read_text(encoding="ascii").split():
             with suppress(ProcessLookupError):
                 os.kill(int(process), signal.SIGKILL)
+
+
+def _threads_of_user() -> int:
+    count = 0
+    for process in Path("/proc").iterdir():
+        with suppress(OSError):
+            if process.name.isdigit() and process.stat().st_uid == os.geteuid():
+                count += sum(1 for _ in (process / "task").iterdir())
+    return count
 
 
 def _group_for(setting: _Setting, name: str) -> tuple[Path, str] | None:
@@ -203,10 +213,12 @@ def _mount_of(controller: str | None) -> Path | None:
 
 
 def _hands_on(parent: Path, controller: str) -> bool:
+    """Tell whether groups below `parent` get the controller, and we may move processes into them."""
     try:
-        return controller in (parent / "cgroup.subtree_control").read_text(encoding="ascii").split()
+        controllers = (parent / "cgroup.subtree_control").read_text(encoding="ascii").split()
     except OSError:
         return False
+    return controller in controllers and os.access(parent / "cgroup.procs", os.W_OK)
 
 
 def _sweep(parent: Path) -> None:

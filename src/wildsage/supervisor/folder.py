@@ -193,10 +193,12 @@ class RunFolder:
 
     def delete(self) -> None:
         """Remove the folder, whatever modes the container gave its files. Nothing there: nothing done."""
-        _remove_tree(self.path)
+        remove_tree(self.path)
 
 
-def _remove_tree(path: Path) -> None:
+def remove_tree(path: Path) -> None:
+    """Remove a folder, whatever modes are in it; nothing there: nothing done."""
+
     def open_up(_function: Callable[..., Any], name: str, _error: Any) -> None:
         """A folder that its job closed (mode 000) opens for its owner: then try again."""
         for blocked in (Path(name).parent, Path(name)):

@@ -28,6 +28,7 @@ from wildsage.supervisor.contract import (
 )
 from wildsage.supervisor.download import Credentials, InputError
 from wildsage.supervisor.environment import ML_TARGET, RUN_TARGET, container_environment
+from wildsage.supervisor.folder import remove_tree
 from wildsage.supervisor.journal import Journal
 from wildsage.supervisor.logs import LogFile, LogPump
 from wildsage.supervisor.staging import Placed, Staging, place
@@ -72,8 +73,19 @@ class Run:
         """Do everything and write the exit record."""
         self.journal.write("started", pid=os.getpid())
         record = self._record()
-        write_durably(self.folder / EXIT_FILE, json.dumps(asdict(record), ensure_ascii=False))
+        text = json.dumps(asdict(record), ensure_ascii=False)
+        try:
+            write_durably(self.folder / EXIT_FILE, text)
+        except OSError:  # a full disk, perhaps by what the container wrote
+            self._tidy()
+            write_durably(self.folder / EXIT_FILE, text)
+        self._tidy()
         return record
+
+    def _tidy(self) -> None:
+        for name in (ROOT_FOLDER, STAGE_FOLDER):
+            with suppress(OSError):
+                remove_tree(self.folder / name)
 
     def _record(self) -> ExitRecord:
         try:
@@ -163,6 +175,7 @@ class Run:
             pump.join(_DRAIN_SECONDS)
             raise LaunchError("\n".join((str(error), *pump.tail))) from error
         finally:
+            process.kill()
             process.release()
             with suppress(FileNotFoundError):
                 (self.folder / RUN_FOLDER / TOKEN_FILE).unlink()
