@@ -8,11 +8,14 @@ from wildsage.toolkit.spec import AlgorithmSpec
 
 MODULES: Final[Mapping[str, str]] = {
     "kmeans": "wildsage.algorithms.kmeans",
+    "xgboost": "wildsage.algorithms.xgboost",
 }
 """Package by the algorithm's name."""
 
 REPOSITORIES: Final[Mapping[str, str]] = {
     "kmeans": "kmeans",
+    "sagemaker-xgboost": "xgboost",
+    "xgboost": "xgboost",
 }
 """Algorithm by the repository of its image."""
 

@@ -172,8 +172,8 @@ class AlgorithmConformance:
         container = LocalContainer(self.module, tmp_path)
         bad = Files(_LABELLED if spec.sample.label_column else _UNLABELLED, {"part-0.csv": content})
         container.prepare(spec.sample.hyperparameters, {"train": bad})
-        done = container.train()
-        assert done.returncode == 2, done.stdout
+        code, log = container.train_here()
+        assert code == 2, log
         assert "Unable to read data channel 'train'" in container.failure
         assert reason in container.failure
 

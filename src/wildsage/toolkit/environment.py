@@ -78,6 +78,8 @@ class TrainingEnvironment:
         Texts, as the job gave them.
     hosts
         All hosts in order; `current_host` is among them.
+    variables
+        The process's environment variables.
     """
 
     paths: Paths
@@ -86,6 +88,7 @@ class TrainingEnvironment:
     current_host: str
     hosts: tuple[str, ...]
     job_name: str
+    variables: Mapping[str, str]
 
     @classmethod
     def read(cls, environment: Mapping[str, str] = os.environ) -> "TrainingEnvironment":
@@ -109,6 +112,7 @@ class TrainingEnvironment:
             resources["current_host"],
             tuple(resources["hosts"]),
             environment.get("TRAINING_JOB_NAME", ""),
+            environment,
         )
 
 

@@ -43,6 +43,8 @@ class Hyperparameter:
 
     Attributes
     ----------
+    library_default
+        For the documentation: what a library does where the job gives no value and `default` is None.
     aliases
         Other names for the same thing; the value goes to `name`.
     default
@@ -57,6 +59,7 @@ class Hyperparameter:
     description: str = ""
     required: bool = False
     default: Any = None
+    library_default: str = ""
     aliases: tuple[str, ...] = ()
     hidden: bool = False
     automatic: bool = False

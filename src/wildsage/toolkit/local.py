@@ -1,6 +1,7 @@
 """Run an algorithm's container by hand: its entry point on a folder of its own. For tests and for trying out."""
 
 import http.client
+import io
 import json
 import os
 import signal
@@ -10,11 +11,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
 from wildsage.toolkit.environment import Paths
+from wildsage.toolkit.resolve import load_spec
+from wildsage.toolkit.training import train
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,17 @@ class LocalContainer:
             timeout=120,
             check=False,
         )
+
+    def train_here(self, **environment: str) -> tuple[int, str]:
+        """Run ``train`` in this process, which saves its start; returns exit code and log."""
+        handler = signal.getsignal(signal.SIGTERM)
+        log = io.StringIO()
+        try:
+            with redirect_stdout(log):
+                code = train(load_spec(self.module), self._environment(environment))
+        finally:
+            signal.signal(signal.SIGTERM, handler)
+        return code, log.getvalue()
 
     @property
     def failure(self) -> str:

@@ -1,0 +1,184 @@
+"""Channels as the library's matrices."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+import scipy.sparse
+import xgboost
+from numpy.typing import NDArray
+
+from wildsage.algorithms.xgboost.spec import X_LIBSVM
+from wildsage.formats import libsvm
+from wildsage.formats.content_types import CSV, LIBSVM, PARQUET, RECORDIO_PROTOBUF, ContentType
+from wildsage.formats.errors import FormatError
+from wildsage.formats.recordio_protobuf import Rows
+from wildsage.formats.sparse import SparseRows, stack
+from wildsage.toolkit.channels import ChannelReader
+from wildsage.toolkit.errors import UserError
+
+_SHORT: Final = {"libsvm": LIBSVM, X_LIBSVM: LIBSVM, "csv": CSV, "parquet": PARQUET}
+_SHORT_RECORDIO = "recordio-protobuf"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A channel in memory.
+
+    Attributes
+    ----------
+    features
+        (n, d): NaN, and in sparse rows what is not given, is missing.
+    weights
+        (n,), or None.
+    first_index
+        Number of the first column in LIBSVM text: 0 or 1; None for other formats.
+    """
+
+    features: NDArray[np.float32] | SparseRows
+    labels: NDArray[np.float32]
+    weights: NDArray[np.float32] | None = None
+    groups: NDArray[np.int64] | None = None
+    first_index: int | None = None
+
+    @property
+    def width(self) -> int:
+        """Count of columns."""
+        return self.features.width if isinstance(self.features, SparseRows) else self.features.shape[1]
+
+    def matrix(self, width: int, threads: int | None) -> Any:
+        """Make the library's matrix, sparse rows widened to `width` columns."""
+        options = {"nthread": threads, "label": self.labels, "weight": self.weights, "qid": self.groups}
+        return xgboost.DMatrix(library_input(self.features, width), **options)
+
+
+def library_input(features: NDArray[np.float32] | SparseRows, width: int) -> Any:
+    """Hand rows to the library in the form it takes without copying."""
+    if not isinstance(features, SparseRows):
+        return features
+    return scipy.sparse.csr_matrix(
+        (features.values, features.columns.astype(np.int32), features.starts), shape=(len(features), width)
+    )
+
+
+def read_table(channel: ChannelReader, *, csv_weights: bool, first_index: int | None = None) -> Table:
+    """Read a channel.
+
+    Parameters
+    ----------
+    csv_weights
+        The second CSV column holds weights.
+    first_index
+        For LIBSVM: as the training data has it; None: found here (1 where column 0 never occurs).
+
+    Raises
+    ------
+    UserError
+        For malformed data and formats that are not available.
+    """
+    media_type = _SHORT.get(channel.content_type.media_type, channel.content_type.media_type)
+    if media_type == _SHORT_RECORDIO:
+        media_type = RECORDIO_PROTOBUF
+    channel = replace(
+        channel,
+        content_type=ContentType(media_type, channel.content_type.parameters),
+        missing=True,
+        delimiter=None,
+    )
+    if media_type == PARQUET:
+        raise UserError(
+            f"Unable to read data channel '{channel.name}'. Parquet is not available yet: give text/csv or text/libsvm."
+        )
+    if media_type == LIBSVM:
+        table = _read_libsvm(channel, first_index)
+    else:
+        if media_type == CSV and channel.label_size != 1:
+            raise UserError(
+                f"XGBoost takes exactly one label column: label_size={channel.label_size} of channel "
+                f"'{channel.name}' is not supported"
+            )
+        table = _join(channel, list(channel.rows()))
+        if media_type == CSV and csv_weights:
+            table = _split_weights(channel, table)
+    if len(table.labels) == 0:
+        raise UserError(f"Unable to read data channel '{channel.name}'. The files hold no rows.")
+    return table
+
+
+def _join(channel: ChannelReader, parts: Sequence[Rows]) -> Table:
+    if any(rows.labels.shape[1] != 1 for rows in parts):
+        raise UserError(f"Unable to read data channel '{channel.name}'. Every record needs one label.")
+    if not parts:
+        return Table(np.zeros((0, 0), np.float32), np.zeros(0, np.float32))
+    labels = np.concatenate([rows.labels[:, 0] for rows in parts])
+    dense = [rows.features for rows in parts if isinstance(rows.features, np.ndarray)]
+    sparse = [rows.features for rows in parts if isinstance(rows.features, SparseRows)]
+    if dense and sparse:
+        raise UserError(f"Unable to read data channel '{channel.name}'. It mixes dense and sparse records.")
+    if sparse:
+        return Table(stack(sparse), labels)
+    widths = sorted({part.shape[1] for part in dense})
+    if len(widths) > 1:
+        raise UserError(f"Unable to read data channel '{channel.name}'. Its rows have {widths} features.")
+    return Table(np.concatenate(dense), labels)
+
+
+def _split_weights(channel: ChannelReader, table: Table) -> Table:
+    features = table.features
+    if isinstance(features, SparseRows) or features.shape[1] < 1:
+        raise UserError(f"csv_weights is 1, but channel '{channel.name}' has no second column")
+    return replace(table, features=features[:, 1:], weights=np.ascontiguousarray(features[:, 0]))
+
+
+def _read_libsvm(channel: ChannelReader, first_index: int | None) -> Table:
+    parts = []
+    for file in channel.files():
+        name = str(file.relative_to(channel.folder.parent))
+        try:
+            with file.open("rb") as stream:
+                parts += list(libsvm.read_libsvm(stream, name))
+        except FormatError as error:
+            raise UserError(
+                f"Unable to read data channel '{channel.name}'. Requested content-type is 'text/libsvm'. "
+                "Please verify the data matches the requested content-type."
+            ) from error
+    if not parts:
+        return Table(np.zeros((0, 0), np.float32), np.zeros(0, np.float32))
+    rows = stack([part.rows for part in parts])
+    first = find_first_index(rows) if first_index is None else first_index
+    weights = [part.weights for part in parts if part.weights is not None]
+    groups = [part.groups for part in parts if part.groups is not None]
+    if len(weights) not in {0, len(parts)} or len(groups) not in {0, len(parts)}:
+        raise UserError(
+            f"Unable to read data channel '{channel.name}'. Only some of its rows have weights or groups."
+        )
+    return Table(
+        shift_columns(rows, first, f"data channel '{channel.name}'"),
+        np.concatenate([part.labels for part in parts]),
+        np.concatenate(weights) if weights else None,
+        np.concatenate(groups) if groups else None,
+        first,
+    )
+
+
+def find_first_index(rows: SparseRows) -> int:
+    """Tell whether LIBSVM text counts its columns from 1 (column 0 never occurs) or from 0."""
+    return 1 if rows.columns.size and rows.columns.min() >= 1 else 0
+
+
+def shift_columns(rows: SparseRows, first_index: int, source: str) -> SparseRows:
+    """Renumber columns from 0.
+
+    Raises
+    ------
+    UserError
+        If a column lies before the first one.
+    """
+    if first_index == 0:
+        return rows
+    if rows.columns.size and rows.columns.min() < first_index:
+        raise UserError(
+            f"{source} has a column {rows.columns.min()}, but the training data counts from {first_index}"
+        )
+    return SparseRows(rows.starts, rows.columns - first_index, rows.values, max(rows.width - first_index, 0))

@@ -1,0 +1,75 @@
+"""Rules between the hyperparameters of XGBoost."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from wildsage.toolkit.errors import UserError
+
+_LINEAR_UPDATERS = frozenset({"shotgun", "coord_descent"})
+_TREE_GROWERS = frozenset(
+    {"grow_colmaker", "distcol", "grow_histmaker", "grow_skmaker", "grow_quantile_histmaker"}
+)
+_REFRESHERS = frozenset({"refresh", "prune"})
+
+
+def check(values: Mapping[str, Any]) -> None:
+    """Raise `UserError` for combinations that cannot train, with every broken rule in it."""
+    problems = [*_check_objective(values), *_check_updater(values), *_check_constraints(values)]
+    if problems:
+        raise UserError("Failed to validate hyperparameters. " + "; ".join(problems))
+
+
+def _check_objective(values: Mapping[str, Any]) -> list[str]:
+    objective = values.get("objective", "reg:squarederror")
+    metrics = values.get("eval_metric", [])
+    problems = []
+    if objective in {"multi:softmax", "multi:softprob"} and "num_class" not in values:
+        problems.append(
+            f"Require input for parameter 'num_class' for multi-classification (objective '{objective}')"
+        )
+    if "auc" in metrics and not objective.startswith(("binary:", "rank:", "multi:")):
+        problems.append(
+            f"Metric 'auc' can only be applied for classification and ranking, not for '{objective}'"
+        )
+    if "aft-nloglik" in metrics and objective != "survival:aft":
+        problems.append(
+            f"Metric 'aft-nloglik' can only be applied for objective 'survival:aft', not '{objective}'"
+        )
+    if "_kfold" in values:
+        problems.append("Cross-validation ('_kfold') is not available yet: remove the hyperparameter")
+    return problems
+
+
+def _check_updater(values: Mapping[str, Any]) -> list[str]:
+    updaters = values.get("updater")
+    if updaters is None:
+        return []
+    if values.get("booster") == "gblinear":
+        broken = len(updaters) != 1 or updaters[0] not in _LINEAR_UPDATERS
+        rule = "Linear updater should be one of these options: 'shotgun', 'coord_descent'"
+    elif values.get("process_type") == "update":
+        broken = not _REFRESHERS.issuperset(updaters)
+        rule = "process_type 'update' can only be used with updater 'refresh' and 'prune'"
+    elif _LINEAR_UPDATERS.intersection(updaters):
+        broken = True
+        rule = "The updaters 'shotgun' and 'coord_descent' need booster 'gblinear'"
+    else:
+        broken = sum(updater in _TREE_GROWERS for updater in updaters) > 1
+        rule = (
+            "Only one tree grow plugin can be selected. Choose one from the updaters that begin with 'grow_'"
+        )
+    return [rule] if broken else []
+
+
+def _check_constraints(values: Mapping[str, Any]) -> list[str]:
+    problems = []
+    method = values.get("tree_method", "auto")
+    if "monotone_constraints" in values and method not in {"exact", "hist"}:
+        problems.append(
+            "monotone_constraints can be used only when the tree_method parameter is set to 'exact' or 'hist'"
+        )
+    if "interaction_constraints" in values and method not in {"exact", "hist", "approx"}:
+        problems.append(
+            "interaction_constraints can be used only when the tree_method parameter is set to 'exact', 'hist' or 'approx'"
+        )
+    return problems
