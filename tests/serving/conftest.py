@@ -28,7 +28,7 @@ from wildsage.supervisor.folder import RunFolder
 
 MODEL_SERVER = Path(__file__).parent / "containers" / "model.py"
 ACCOUNT, REGION = "123456789012", "us-west-2"
-TIMING = Timing(pings=PingSchedule(timeout=0.5), invocation=5, startup=10, health=0.2, drain=5)
+TIMING = Timing(pings=PingSchedule(timeout=0.5), invocation=5, startup=10, health=0.2, drain=5, backoff=0.05)
 
 
 class TestDesk:
@@ -36,8 +36,9 @@ class TestDesk:
 
     __test__ = False
 
-    def __init__(self, logs):
+    def __init__(self, logs, flags):
         self._logs = logs
+        self.flags = flags
         self.settled = []
 
     async def order(self, placement, plan):
@@ -45,7 +46,7 @@ class TestDesk:
             ACCOUNT, REGION, placement.log_group, placement.log_stream, time.time()
         )
         folders = {sys.prefix, sys.base_prefix, str(Path(sys.executable).resolve().parent.parent)}
-        folders.add(str(MODEL_SERVER.parent))
+        folders |= {str(MODEL_SERVER.parent), str(self.flags)}
         job = JobFile(
             run_id=placement.run_id,
             purpose="serve",
@@ -72,6 +73,8 @@ class House:
     def __init__(self, root, state, telemetry):
         self.layout = Layout(root)
         self.layout.make()
+        self.flags = root.parent / "flags"
+        self.flags.mkdir()
         self.clock = SystemClock()
         self.state = state
         self.logs = LogStreams(telemetry, self.layout.logs)
@@ -84,7 +87,7 @@ class House:
     @contextlib.asynccontextmanager
     async def serving(self, timing=TIMING, patience=10.0):
         """A server's life: its end leaves the workers alone."""
-        rooms = Rooms(self.layout, self.clock, self.state, self.logs, TestDesk(self.logs), timing)
+        rooms = Rooms(self.layout, self.clock, self.state, self.logs, TestDesk(self.logs, self.flags), timing)
         self.router = Router(patience=patience)
         self.reconciler = ServingReconciler(rooms, self.router)
         before = asyncio.all_tasks()

@@ -315,3 +315,53 @@ def test_an_endpoint_can_be_deleted_while_it_is_created(house):
             await house.until_status("unwanted", None)
 
     run(scenario())
+
+
+def test_a_crash_loop_ends_in_failed_with_its_reason(house):
+    async def scenario():
+        async with house.serving(patience=0.2):
+            flag = house.flags / "broken"
+            await house.create("looping", house.plan(CRASH=9, CRASH_IF=flag))
+            await house.until_status("looping", "InService")
+            flag.touch()
+            house.signal("looping", signal.SIGKILL)
+            await house.until_status("looping", "Failed")
+            assert "exit code 9" in body_of(house, "looping")["FailureReason"]
+            await house.until(lambda: not house.placements.of(house.key("looping")))
+
+    run(scenario())
+
+
+def test_a_worker_that_cannot_start_again_does_not_end_the_others(house):
+    async def scenario():
+        async with house.serving():
+            flag = house.flags / "broken"
+            await house.create("half", house.plan(2, CRASH=9, CRASH_IF=flag))
+            await house.until_status("half", "InService")
+            flag.touch()
+            with pytest.raises(ConnectionLostError):
+                await house.call("half", b"exit 1")
+            fleet = house.reconciler._endpoints[house.key("half")]._fleet
+            deployment = house.deployments.of(house.key("half"))[0]
+            await house.until(lambda: fleet.failure(deployment, 5) is not None)
+            assert (await house.who("half"))[0] == "1"
+            assert house.status("half") == "InService"
+
+    run(scenario())
+
+
+def test_a_server_that_restarts_within_an_update_serves_the_old_and_goes_on(house):
+    async def scenario():
+        async with house.serving():
+            await house.create("midway", house.plan(VERSION=1))
+            await house.until_status("midway", "InService")
+            _, process = await house.who("midway")
+            await house.update("midway", house.plan(VERSION=2, SILENT=1))
+            await house.until(lambda: len(house.container_processes("midway")) == 2)
+            before = house.container_processes("midway")
+        async with house.serving():
+            assert await house.who("midway") == ("1", process)
+            assert house.container_processes("midway") == before
+            assert house.status("midway") == "Updating"
+
+    run(scenario())

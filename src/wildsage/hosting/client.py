@@ -14,6 +14,7 @@ from typing import Self, cast
 import httptools
 
 _LARGEST_IDLE_POOL = 64
+_LARGEST_COPY = 65_536
 
 
 class CallError(Exception):
@@ -226,8 +227,10 @@ class _Connection(asyncio.Protocol):
         self._begin()
         self.reusable = False
         self._reply = asyncio.get_running_loop().create_future()
-        self._transport.write(head)
-        if body:
+        if len(body) <= _LARGEST_COPY:
+            self._transport.write(head + body)
+        else:
+            self._transport.write(head)
             self._transport.write(body)
         try:
             return await self._reply

@@ -20,7 +20,6 @@ from wildsage.store.logs import GroupNotFoundError, LogStream, LogStreams, Strea
 from wildsage.store.resources import Key
 from wildsage.supervisor.folder import RunFolder
 
-_FIRST_BACKOFF_SECONDS = 0.5
 _LONGEST_BACKOFF_SECONDS = 30.0
 
 _log = logging.getLogger(__name__)
@@ -75,6 +74,7 @@ class Fleet:
         self._placements = Placements(rooms.database)
         self._workers: dict[str, Worker] = {}
         self._adopted: set[str] = set()
+        self._proven: set[str] = set()  # were ready once: a variant that can start has no failures any more
         self._failures: dict[tuple[int, str], _Failures] = {}
 
     def adopt(self, deployments: Collection[Deployment]) -> None:
@@ -164,15 +164,18 @@ class Fleet:
     async def collect(self) -> None:
         """Forget the workers that have ended, and remove their folders."""
         for run_id, worker in list(self._workers.items()):
+            if worker.ready and run_id not in self._proven:
+                self._proven.add(run_id)
+                self._failures.pop((worker.placement.generation, worker.placement.variant), None)
             if worker.ending is None:
-                if worker.ready:
-                    self._failures.pop((worker.placement.generation, worker.placement.variant), None)
                 continue
             self._note(worker, worker.ending)
             await self._rooms.desk.settle(run_id)
             await asyncio.to_thread(worker.folder.delete)
             await worker.close()
             await self._forget(run_id)
+            self._proven.discard(run_id)
+            self._adopted.discard(run_id)
             del self._workers[run_id]
 
     async def _forget(self, run_id: str) -> None:
@@ -183,7 +186,7 @@ class Fleet:
             return
         key = (worker.placement.generation, worker.placement.variant)
         count = self._failures[key].count + 1 if key in self._failures else 1
-        pause = min(_FIRST_BACKOFF_SECONDS * 2 ** (count - 1), _LONGEST_BACKOFF_SECONDS)
+        pause = min(self._rooms.timing.backoff * 2 ** (count - 1), _LONGEST_BACKOFF_SECONDS)
         self._failures[key] = _Failures(count, ending, self._rooms.clock.monotonic() + pause)
 
     def _staying(self, deployment: Deployment, plan: VariantPlan) -> list[Worker]:

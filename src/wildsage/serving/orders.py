@@ -85,8 +85,14 @@ class OrderDesk:
             await self._prepare(image, stream)
             model = model_objects(self.buckets, plan.container)
             program = _program(image, placement, plan)
-        except (UnknownImageError, EnvironmentBuildError, ModelDataError) as error:
+        except (UnknownImageError, EnvironmentBuildError) as error:
             raise OrderError(str(error)) from None
+        except ModelDataError as error:
+            raise OrderError(
+                f"Failed to download model data for container container_1. {error} Please ensure that there"
+                " is an object located at the URL and that the role passed to CreateModel has permissions to"
+                " download the model."
+            ) from None
         token = await self.tokens.issue(placement.run_id, RunRole(endpoint.account, plan.role_arn))
         job = JobFile(
             run_id=placement.run_id,

@@ -51,6 +51,8 @@ class Timing:
         How often a worker without invocations is pinged; after three failures it is replaced.
     drain
         For the invocations of a worker that is to leave.
+    backoff
+        Before the second attempt to start a worker; it doubles with each further one.
     """
 
     pings: PingSchedule = field(default_factory=PingSchedule)
@@ -60,6 +62,7 @@ class Timing:
     watch: float = 0.1
     health: float = 5.0
     drain: float = 60.0
+    backoff: float = 0.5
 
 
 _UNHEALTHY_AFTER = 3
