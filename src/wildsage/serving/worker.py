@@ -69,6 +69,7 @@ _UNHEALTHY_AFTER = 3
 _LOG_SCAN_SECONDS = 1.0
 _END_POLL_SECONDS = 0.05
 _SHOWN_LOG_LINES = 10
+_SHOWN_CHARACTERS = 700
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,6 +320,6 @@ def _read_ending(record: ExitRecord | None) -> tuple[EndKind, str]:
         return "lost", record.message
     if record.outcome == "input_error":
         return "refused", record.message
-    said = record.failure or "\n".join(record.log_tail[-_SHOWN_LOG_LINES:])
+    said = (record.failure or "\n".join(record.log_tail[-_SHOWN_LOG_LINES:]))[-_SHOWN_CHARACTERS:]
     ended = f"the container ended with exit code {record.exit_code}"
     return "exited", f"{ended}. Its last words: {said}" if said else f"{ended} and logged nothing"
