@@ -1,6 +1,5 @@
 """Read stored objects over HTTP, as the run's role. Survives a restart of the server."""
 
-import http.client
 import json
 import random
 import re
@@ -10,16 +9,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from wildsage.core.credentials import AccessKey
 from wildsage.core.signing import sign_request
 from wildsage.supervisor.contract import InputObject
+from wildsage.supervisor.http1 import Connection, Response
 
 PATIENCE_SECONDS = 300.0
 """How long nothing may come before a download is given up."""
 
-_TIMEOUT_SECONDS = 60.0
 _CHUNK_BYTES = 1 << 20
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 5.0
@@ -93,12 +92,12 @@ class Credentials:
         self._key = None
 
     def _fetch(self, patience: Patience) -> AccessKey:
-        connection = _Connection(self.url)
+        connection = Connection(self.url)
         while True:
             try:
-                with connection.get(self.url, {"authorization": self.token}) as response:
+                with _answer(connection, self.url, {"authorization": self.token}) as response:
                     content = response.read(_LARGEST_REPLY)
-                    if response.status != http.client.OK:
+                    if response.status != 200:
                         raise PermissionError(f"the server gave no credentials (HTTP {response.status})")
             except _TryAgainError as error:
                 patience.again(error)
@@ -129,7 +128,7 @@ class ObjectReader:
         self._region = region
         self._credentials = credentials
         self._pause = pause
-        self._connection = _Connection(endpoint_url)
+        self._connection = Connection(endpoint_url)
 
     def download(self, item: InputObject, file: BinaryIO) -> None:
         """Write an object's content to `file`, continuing where a connection broke.
@@ -164,26 +163,26 @@ class ObjectReader:
             wanted["range"] = f"bytes={start}-"
         key = self._credentials.key(patience)
         headers = sign_request(key, "GET", url, region=self._region, at=time.time(), headers=wanted)
-        with self._connection.get(url, headers) as response:
-            if response.status not in (http.client.OK, http.client.PARTIAL_CONTENT):
+        with _answer(self._connection, url, headers) as response:
+            if response.status not in (200, 206):
                 self._refuse(item, response)
-            if start and response.status == http.client.OK:
+            if start and response.status == 200:
                 raise _TryAgainError("the server ignored the range")
             while chunk := response.read(_CHUNK_BYTES):
                 yield chunk
 
-    def _refuse(self, item: InputObject, response: http.client.HTTPResponse) -> None:
+    def _refuse(self, item: InputObject, response: Response) -> None:
         body = response.read(_LARGEST_REPLY).decode("utf-8", "replace")
         code, message = _element(body, "Code"), _element(body, "Message")
         if code in _STALE_CREDENTIALS:
             self._credentials.forget()
             raise _TryAgainError(f"{code}: {message}")
         said = f" ({code}: {message})" if code else f" (HTTP {response.status})"
-        if response.status == http.client.NOT_FOUND:
+        if response.status == 404:
             raise _failure(item, f"does not exist{said}")
-        if response.status == http.client.PRECONDITION_FAILED:
+        if response.status == 412:
             raise _failure(item, f"has changed since the job was created{said}; run the job again")
-        if response.status == http.client.FORBIDDEN:
+        if response.status == 403:
             raise _failure(item, f"cannot be read: access denied to the job's role{said}")
         raise _failure(item, f"cannot be read{said}")
 
@@ -203,32 +202,13 @@ def _element(xml: str, name: str) -> str:
     return found[1] if found else ""
 
 
-class _Connection:
-    """A kept connection to one server."""
-
-    def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        self._connection = kind(parts.hostname or "", parts.port, timeout=_TIMEOUT_SECONDS)
-
-    @contextmanager
-    def get(self, url: str, headers: dict[str, str]) -> Iterator[http.client.HTTPResponse]:
-        """Send a request; what the network does to it, reading the body included, is `_TryAgainError`."""
-        parts = urlsplit(url)
-        target = parts.path + (f"?{parts.query}" if parts.query else "")
-        try:
-            self._connection.request("GET", target, headers={"connection": "keep-alive", **headers})
-            response = self._connection.getresponse()
-            if response.status >= http.client.INTERNAL_SERVER_ERROR or response.status == 429:
+@contextmanager
+def _answer(connection: Connection, url: str, headers: dict[str, str]) -> Iterator[Response]:
+    """Send a request; what the network or a server in trouble does to it is `_TryAgainError`."""
+    try:
+        with connection.get(url, headers) as response:
+            if response.status >= 500 or response.status == 429:
                 raise _TryAgainError(f"HTTP {response.status}")
             yield response
-        except (ConnectionError, TimeoutError, http.client.HTTPException) as error:
-            self.close()
-            raise _TryAgainError(f"{type(error).__name__}: {error}") from error
-        except BaseException:
-            self.close()
-            raise
-
-    def close(self) -> None:
-        """Close; the next request opens it again."""
-        self._connection.close()
+    except (ConnectionError, TimeoutError) as error:
+        raise _TryAgainError(f"{type(error).__name__}: {error}") from error
