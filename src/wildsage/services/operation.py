@@ -24,6 +24,9 @@ streaming member is a `ByteStream`. Absent members are absent."""
 Response = dict[str, Any]
 """The same conventions as a request. A member that is None is not sent."""
 
+STATUS = "HTTPStatusCode"
+"""Key of a response that sets the HTTP status of a success, where it differs from the model's."""
+
 Handler = Callable[[RequestContext, Request], Awaitable[Response]]
 
 F = TypeVar("F", bound=Callable[..., Awaitable[Response]])

@@ -25,7 +25,7 @@ from wildsage.aws.routing import Query, Router, decode_label
 from wildsage.aws.texts import load
 from wildsage.core.errors import ServiceError
 from wildsage.core.streams import ByteStream
-from wildsage.services.operation import Request, Response
+from wildsage.services.operation import STATUS, Request, Response
 
 Read = Callable[[Mapping[str, str], Query, Headers], Any]
 """From labels, query and headers to a member's value; None where the member is absent."""
@@ -164,6 +164,8 @@ class RestProtocol(Protocol):
 
 
 def _status(operation: Operation, document: Response) -> int:
+    if STATUS in document:
+        return int(document.pop(STATUS))
     for name, member in operation.output.members.items():
         if member.location == "statusCode" and name in document:
             return int(document.pop(name))

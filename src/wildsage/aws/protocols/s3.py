@@ -67,6 +67,9 @@ class S3Protocol(RestXmlProtocol):
     def serialize_error(self, error: ServiceError, call: Call, request_id: str) -> HttpResponse:
         """Write ``<Error>`` with resource and ids; a 304 has headers alone."""
         headers, members = error_headers(call.operation, error.members)
+        if "Region" in error.members:
+            # The answer to a HEAD has no document: clients that are sent on look here.
+            headers.append(("x-amz-bucket-region", error.members["Region"]))
         headers += self.request_ids(request_id)
         if error.status == 304:
             return HttpResponse(304, headers)

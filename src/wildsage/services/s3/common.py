@@ -20,9 +20,6 @@ NO_VERSION = "null"
 GLOBAL_REGION = "us-east-1"
 """Its endpoint is the one of old and of version 2 signatures, which name no region: it serves all buckets."""
 
-STATUS = "HTTPStatusCode"
-"""Key of a response that sets the HTTP status of a success, where it differs from the model's."""
-
 
 def own_bucket(buckets: Buckets, context: RequestContext, request: Request) -> BucketRecord:
     """Return the bucket that a request names.

@@ -5,7 +5,7 @@ from typing import Any
 
 from wildsage.core.context import RequestContext
 from wildsage.core.errors import ServiceError, ValidationError
-from wildsage.services.operation import Request, Response, operation
+from wildsage.services.operation import STATUS, Request, Response, operation
 from wildsage.services.s3.attributes import (
     attributes_of,
     checksum_members,
@@ -13,7 +13,6 @@ from wildsage.services.s3.attributes import (
     object_members,
 )
 from wildsage.services.s3.common import (
-    STATUS,
     check_version,
     invalid_argument,
     invalid_request,

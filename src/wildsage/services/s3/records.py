@@ -9,8 +9,8 @@ from typing import Any
 
 from wildsage.core.context import RequestContext
 from wildsage.core.errors import NotFoundError, NotImplementedOperationError, ValidationError
-from wildsage.services.operation import Request, Response, operation
-from wildsage.services.s3.common import STATUS, own_bucket, own_object, owner_of
+from wildsage.services.operation import STATUS, Request, Response, operation
+from wildsage.services.s3.common import own_bucket, own_object, owner_of
 from wildsage.store.buckets import Buckets
 
 _DEFAULT_ENCRYPTION = {

@@ -2,8 +2,8 @@
 
 from wildsage.core.context import RequestContext
 from wildsage.core.errors import NotFoundError, ValidationError
-from wildsage.services.operation import Request, Response, operation
-from wildsage.services.s3.common import STATUS, own_bucket, own_object
+from wildsage.services.operation import STATUS, Request, Response, operation
+from wildsage.services.s3.common import own_bucket, own_object
 from wildsage.store.buckets import Buckets
 
 Tags = list[dict[str, str]]
