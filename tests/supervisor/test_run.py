@@ -6,6 +6,7 @@ import signal
 import socket
 import sys
 import tarfile
+from pathlib import Path
 
 import pytest
 
@@ -221,6 +222,14 @@ def test_a_killed_supervisor_takes_its_container_along(run, sandbox):
         return silent[0] > 60  # polled every 5 ms: fifteen beats left out
 
     eventually(stands_still)
+
+
+def test_a_run_whose_folder_was_removed_ends(run):
+    run.start("hang")
+    run.wait_for("launched")
+    pid = run.folder.events()[0].detail["pid"]
+    run.folder.path.rename(run.folder.path.with_name("removed"))
+    eventually(lambda: not Path(f"/proc/{pid}").exists())
 
 
 def test_signals_to_the_supervisor_do_not_end_the_run(run):

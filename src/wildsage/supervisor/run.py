@@ -229,7 +229,8 @@ class Run:
         try:
             content = (self.folder / STOP_FILE).read_text(encoding="utf-8")
         except FileNotFoundError:
-            return None
+            # Without its folder nobody could ever stop this run: its data directory was removed.
+            return None if self.folder.is_dir() else "requested"
         reason: StopReason = json.loads(content)["reason"]
         return reason
 
