@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -17,13 +16,32 @@ from wildsage.services.sagemaker.endpoint import Endpoints
 from wildsage.services.sagemaker.endpoint_config import EndpointConfigs
 from wildsage.services.sagemaker.endpoint_plan import EndpointPlanner, EndpointRules
 from wildsage.services.sagemaker.model import ModelRules, Models
-from wildsage.store.buckets import Buckets
 from wildsage.store.database import Database
-from wildsage.store.objects import Objects
+from wildsage.store.object_index import ObjectRecord
 from wildsage.store.resources import Resources
 
 ROLE = "arn:aws:iam::123456789012:role/Execution"
 IMAGE = "123456789012.dkr.ecr.us-west-2.amazonaws.com/server:1"
+
+
+class Index:
+    """Objects of one bucket by their keys; what they hold does not matter here."""
+
+    def __init__(self, *keys: str) -> None:
+        self.keys = list(keys)
+
+    def head(self, bucket: str, key: str) -> ObjectRecord | None:
+        found = bucket == "models" and key in self.keys
+        return ObjectRecord(bucket, key, "", "", 1, "etag", 0.0, "STANDARD", {}) if found else None
+
+    def exists_under(self, bucket: str, prefix: str) -> bool:
+        return any(True for _ in self.list_objects(bucket, prefix))
+
+    def list_objects(self, bucket: str, prefix: str = "") -> Iterator[ObjectRecord]:
+        for key in self.keys:
+            record = self.head(bucket, key)
+            if record is not None and key.startswith(prefix):
+                yield record
 
 
 class Hosting:
@@ -38,38 +56,22 @@ class Hosting:
         "InstanceType": "ml.m5.large",
     }
 
-    def __init__(self, root: Path, state: Database, context: RequestContext) -> None:
+    def __init__(self, state: Database, images: ImageCatalogue, context: RequestContext) -> None:
         self.context = context
         self.resources = Resources(state)
-        self.objects = Objects(root / "objects")
-        self.buckets = Buckets(state, self.objects, context.clock)
-        registered = RegisteredImages(root / "images")
-        for name, executable in (("server", "serve"), ("trainer", "train")):
-            folder = root / name
-            folder.mkdir()
-            (folder / executable).write_text("#!/bin/sh\n")
-            (folder / executable).chmod(0o755)
-            registered.add_directory(f"{name}:1", folder)
-        self.images = ImageCatalogue({}, registered, Environments(root / "cache"), account=context.account)
+        self.images = images
+        self.index = Index("m/model.tar.gz", "plain/a", "plain/sub/b")
         self.can_isolate = True
         self.wire()
-        asyncio.run(self._fill())
 
     def wire(self) -> None:
-        models = Models(
-            self.resources, ModelRules(self.images, self.buckets, self._passable, self.can_isolate)
-        )
-        planner = EndpointPlanner(self.resources, EndpointRules(self.images, self.buckets, self.can_isolate))
+        models = Models(self.resources, ModelRules(self.images, self.index, self._passable, self.can_isolate))
+        planner = EndpointPlanner(self.resources, EndpointRules(self.images, self.index, self.can_isolate))
         self._handlers = operations_of(
             models,
             EndpointConfigs(self.resources, self._passable),
             Endpoints(self.resources, planner),
         )
-
-    async def _fill(self) -> None:
-        await self.buckets.create_bucket("models", "123456789012", "us-west-2")
-        for key in ("m/model.tar.gz", "plain/a", "plain/sub/b"):
-            await self.buckets.put_bytes("models", key, b"x")
 
     async def _passable(self, _context: RequestContext, role_arn: str) -> None:
         if role_arn != ROLE:
@@ -92,8 +94,19 @@ class Hosting:
         )
 
 
+@pytest.fixture(scope="session")
+def hosting_images(tmp_path_factory: pytest.TempPathFactory) -> ImageCatalogue:
+    root = tmp_path_factory.mktemp("images")
+    registered = RegisteredImages(root / "registered")
+    for name, executable in (("server", "serve"), ("trainer", "train")):
+        folder = root / name
+        folder.mkdir()
+        (folder / executable).write_text("#!/bin/sh\n")
+        (folder / executable).chmod(0o755)
+        registered.add_directory(f"{name}:1", folder)
+    return ImageCatalogue({}, registered, Environments(root / "cache"), account="123456789012")
+
+
 @pytest.fixture
-def hosting(tmp_path: Path, state: Database, context: RequestContext) -> Iterator[Hosting]:
-    built = Hosting(tmp_path, state, context)
-    yield built
-    built.objects.close()
+def hosting(state: Database, hosting_images: ImageCatalogue, context: RequestContext) -> Hosting:
+    return Hosting(state, hosting_images, context)

@@ -126,7 +126,7 @@ def test_the_data_and_the_role_must_be_there(ready):
     ready.config("roleless", variant={"ModelName": "roleless"})
     with pytest.raises(ValidationError, match="has an ExecutionRoleArn"):
         create(ready, config="roleless")
-    ready.resources.database.write_blocking(lambda t: t.execute("DELETE FROM object"))
+    ready.index.keys.clear()
     with pytest.raises(ValidationError, match=r"Could not find model data at s3://models/m/model\.tar\.gz\."):
         create(ready)
 
