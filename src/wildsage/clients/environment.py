@@ -98,10 +98,12 @@ def remembering(environ: Mapping[str, str], changes: Changes) -> Changes:
 
 def restoring(environ: Mapping[str, str]) -> Changes:
     """Return what takes `remembering`'s changes back; nothing where there are none."""
-    try:
-        before = json.loads(environ.get(SAVED, "{}"))
-    except ValueError:
-        before = {}
-    if not isinstance(before, dict) or SAVED not in environ:
+    if SAVED not in environ:
         return {}
-    return {**{str(name): value for name, value in before.items()}, SAVED: None}
+    try:
+        before = json.loads(environ[SAVED])
+    except ValueError:
+        before = None
+    # A damaged note can only be forgotten.
+    known = before if isinstance(before, dict) else {}
+    return {**{str(name): value for name, value in known.items()}, SAVED: None}

@@ -16,7 +16,9 @@ metadata addresses of machines and containers: neither ever leaves this machine.
 import asyncio
 import contextlib
 import logging
+import socket
 import ssl
+import struct
 from asyncio import StreamReader, StreamReaderProtocol, StreamWriter, Task
 from typing import Any
 from urllib.parse import urlsplit
@@ -42,6 +44,8 @@ _BACKLOG = 1024
 _IDLE_SECONDS = 600.0
 _HEAD_SECONDS = 30.0
 _HANDSHAKE_SECONDS = 30.0
+_SHUTDOWN_SECONDS = 2.0
+_RESET_AT_CLOSE = struct.pack("ii", 1, 0)
 
 
 class Proxy:
@@ -93,43 +97,48 @@ class Proxy:
             task.add_done_callback(self._clients.discard)
         client = Connection(reader, writer)
         try:
-            await self._serve_requests(client, tls_host=None)
+            await self._serve_requests(client)
         except asyncio.CancelledError:
-            writer.transport.abort()
+            # `close` ends the task: nobody waits for the exception, and asyncio would log it.
+            return
         except Exception:
             # One client's surprise must not end the proxy of all others.
             log.exception("a connection failed")
-            writer.transport.abort()
+            _reset(client)
 
-    async def _serve_requests(self, client: Connection, tls_host: str | None) -> None:
-        """Serve one connection to its end; `tls_host` is whom we are inside of TLS."""
+    async def _serve_requests(self, client: Connection) -> None:
+        """Serve one connection to its end."""
         relay = ServerRelay(client, self._link)
+        aws_host: str | None = None
         try:
             keep = True
-            while keep:
-                head = await read_request_head(client.reader, _IDLE_SECONDS, _HEAD_SECONDS)
-                keep = head is not None and await self._serve_one(client, relay, head, tls_host)
+            while keep and (head := await read_request_head(client.reader, _IDLE_SECONDS, _HEAD_SECONDS)):
+                if head.method == "CONNECT" and aws_host is None:
+                    aws_host = await self._serve_connect(client, head)
+                    keep = aws_host is not None
+                else:
+                    keep = await self._serve_one(client, relay, head, aws_host)
         except HttpError as error:
             await _answer(client, Refusal(error.status, "BadRequest", str(error)).plain())
         except (TruncatedError, NoAnswerError, TimeoutError, OSError) as error:
             # Whoever is left is to see that something is missing, not an orderly end.
             log.debug("a connection ended early: %s", error)
-            client.writer.transport.abort()
+            _reset(client)
         finally:
             relay.close()
-            await _close(client.writer)
+            client.writer.close()
 
     async def _serve_one(
-        self, client: Connection, relay: ServerRelay, head: RequestHead, tls_host: str | None
+        self, client: Connection, relay: ServerRelay, head: RequestHead, aws_host: str | None
     ) -> bool:
-        """Answer one request; True if the connection can carry another."""
-        if head.method == "CONNECT" and tls_host is None:
-            await self._serve_connect(client, head)
-            return False
+        """Answer one request; True if the connection can carry another.
+
+        `aws_host` is whom the connection was made for, where a CONNECT said so.
+        """
         if head.target.startswith("/") or head.target == "*":
-            return await self._to_server(client, relay, head, head.raw, tls_host)
+            return await self._to_server(client, relay, head, head.raw, aws_host)
         url = _split(head.target)
-        if url.scheme not in {"http", "https"} or not url.hostname or (tls_host and tls_host != url.hostname):
+        if url.scheme not in {"http", "https"} or not url.hostname or aws_host not in {None, url.hostname}:
             raise HttpError(f"the request target {head.target[:200]!r} is no path and no http:// URL")
         path = head.target[len(f"{url.scheme}://{url.netloc}") :]
         sent_head = head.readdressed(path if path.startswith("/") else f"/{path}")
@@ -178,32 +187,35 @@ class Proxy:
 
     # Elsewhere
 
-    async def _serve_connect(self, client: Connection, head: RequestHead) -> None:
+    async def _serve_connect(self, client: Connection, head: RequestHead) -> str | None:
+        """Open a tunnel and serve it to its end; where it leads to an AWS host, end it here.
+
+        Returns that host: its requests follow on the connection. None where there is nothing to follow.
+        """
         host, port = _authority_of(head)
         if is_aws_host(host):
-            await self._terminate(client, host, plain=port == 80)
-            return
+            return await self._terminate(client, host, plain=port == 80)
         try:
             _check_metadata(host)
             server = Connection(*await self._outbound.tunnel(host, port))
         except OutboundError as error:
             log.warning("%s", error)
             await _answer(client, Refusal(error.status, "", str(error)).plain())
-            return
+            return None
         try:
             client.writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
             await pipe(client, server)
         finally:
-            await _close(server.writer)
+            server.writer.close()
+        return None
 
-    async def _terminate(self, client: Connection, host: str, *, plain: bool) -> None:
+    async def _terminate(self, client: Connection, host: str, *, plain: bool) -> str | None:
         client.writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
         await client.writer.drain()
         if plain:
-            await self._serve_requests(client, host)
-            return
+            return host
         try:
-            inside = await _start_tls(client.writer, self._authority.context_for(host))
+            await _start_tls(client, self._authority.context_for(host))
         except (ssl.SSLError, OSError) as error:
             log.warning(
                 "a client of %s broke off the TLS handshake (%s): does it trust the bundle in AWS_CA_BUNDLE?",
@@ -211,8 +223,8 @@ class Proxy:
                 error,
             )
             client.writer.transport.abort()
-            return
-        await self._serve_requests(inside, host)
+            return None
+        return host
 
     async def _to_outside(
         self, client: Connection, head: RequestHead, host: str, port: int, sent_head: bytes
@@ -236,25 +248,26 @@ class Proxy:
             await _answer(client, Refusal(502, "", message).plain())
             return False
         finally:
-            await _close(server.writer)
+            server.writer.close()
 
 
-async def _start_tls(writer: StreamWriter, context: ssl.SSLContext) -> Connection:
+async def _start_tls(client: Connection, context: ssl.SSLContext) -> None:
     """Go on inside TLS, as its server, on a connection whose plain part is over."""
     loop = asyncio.get_running_loop()
     reader = StreamReader(limit=STREAM_LIMIT, loop=loop)
     protocol = StreamReaderProtocol(reader, loop=loop)
     transport = await loop.start_tls(
-        writer.transport,
+        client.writer.transport,
         protocol,
         context,
         server_side=True,
         ssl_handshake_timeout=_HANDSHAKE_SECONDS,
+        ssl_shutdown_timeout=_SHUTDOWN_SECONDS,
     )
     if transport is None:
         raise ConnectionResetError("the client went away")
     protocol.connection_made(transport)
-    return Connection(reader, StreamWriter(transport, protocol, reader, loop))
+    client.reader, client.writer = reader, StreamWriter(transport, protocol, reader, loop)
 
 
 async def _answer(client: Connection, response: bytes) -> None:
@@ -263,10 +276,12 @@ async def _answer(client: Connection, response: bytes) -> None:
         await client.writer.drain()
 
 
-async def _close(writer: StreamWriter) -> None:
-    writer.close()
-    with contextlib.suppress(OSError, ssl.SSLError):
-        await writer.wait_closed()
+def _reset(client: Connection) -> None:
+    """End a connection so that the client sees an error, and not the orderly end of an answer."""
+    sock = client.writer.get_extra_info("socket")
+    with contextlib.suppress(OSError):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_AT_CLOSE)
+    client.writer.transport.abort()
 
 
 def _check_metadata(host: str) -> None:

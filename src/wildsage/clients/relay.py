@@ -28,7 +28,7 @@ _REUSE_SECONDS = 1.0
 servers close idle ones, because a request that meets the closing could not always be repeated."""
 
 _EARLY_ANSWER_SECONDS = 5.0
-_REST_OF_BODY_SECONDS = 2.0
+_REST_OF_BODY_SECONDS = 1.0
 _BETWEEN_REPEATS_SECONDS = 0.1
 _READING = re.compile(r"(Batch)?(Get|Describe|Filter|List|Query|Search|Simulate)[A-Z]")
 _READING_ACTION = re.compile(rb"(^|&)Action=(Get|Describe|List|Simulate)[A-Z]")

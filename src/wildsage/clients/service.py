@@ -34,7 +34,7 @@ _START_SECONDS = 15.0
 _STOP_SECONDS = 5.0
 _POLL_SECONDS = 0.05
 _LOOK_SECONDS = 30.0
-_LOCK_PATIENCE_SECONDS = 0.5
+_LOCK_PATIENCE_SECONDS = 0.02
 
 
 class ProxyNotStartedError(Exception):
@@ -87,25 +87,15 @@ def ensure_proxy(layout: Layout, environ: Mapping[str, str]) -> str:
         If it does not come up.
     """
     layout.clients.mkdir(mode=0o700, parents=True, exist_ok=True)
-    url = running_proxy(layout)
-    if url is not None:
-        return url
-    log_path = layout.clients / "proxy.log"
-    with log_path.open("ab") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "wildsage.clients.service", str(layout.root)],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-            cwd="/",
-            env=dict(environ),
-        )
     deadline = time.monotonic() + _START_SECONDS
+    process: subprocess.Popen[bytes] | None = None
     while (url := running_proxy(layout)) is None:
         # One that ends with 0 found that another one had been faster.
-        if process.poll() or time.monotonic() > deadline:
-            raise ProxyNotStartedError(f"the proxy did not start: see {log_path}")
+        code = 0 if process is None else process.poll()
+        if code or time.monotonic() > deadline:
+            raise ProxyNotStartedError(f"the proxy did not start: see {_log_path(layout)}")
+        if code == 0:
+            process = _launch(layout, environ)
         time.sleep(_POLL_SECONDS)
     return url
 
@@ -153,6 +143,23 @@ async def _run(layout: Layout, port: int) -> None:
     await proxy.close()
 
 
+def _log_path(layout: Layout) -> Path:
+    return layout.clients / "proxy.log"
+
+
+def _launch(layout: Layout, environ: Mapping[str, str]) -> "subprocess.Popen[bytes]":
+    with _log_path(layout).open("ab") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "wildsage.clients.service", str(layout.root)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            cwd="/",
+            env=dict(environ),
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class _Said:
     """What a proxy process says of itself. True only while it holds the lock."""
@@ -191,7 +198,7 @@ def _take_lock(layout: Layout) -> bool:
         with contextlib.suppress(BlockingIOError):
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return True
-        time.sleep(_POLL_SECONDS / 10)
+        time.sleep(_LOCK_PATIENCE_SECONDS / 5)
     return False
 
 
