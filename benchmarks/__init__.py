@@ -1,0 +1,1 @@
+"""What Wildsage's figures are measured with: ``python -m benchmarks``. Measures, asserts nothing."""

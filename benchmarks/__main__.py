@@ -1,0 +1,43 @@
+"""``python -m benchmarks [CASE ...]``: run the cases and print one Markdown table."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from benchmarks import endpoints, startup, throughput, training, walk
+from benchmarks.report import store, table
+
+CASES = {
+    "startup": startup.run,
+    "training": training.run,
+    "endpoints": endpoints.run,
+    "walk": walk.run,
+    "throughput": throughput.run,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("cases", nargs="*", metavar="CASE", help=f"of {', '.join(CASES)} (default: all)")
+    parser.add_argument("--rounds", type=int, default=7, help="runs of each (default: %(default)s)")
+    parser.add_argument("--cpus", help="pin everything, peers included, to these processors, e.g. 0,1")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="keep the samples too")
+    arguments = parser.parse_args()
+    unknown = set(arguments.cases) - CASES.keys()
+    if unknown:
+        parser.error(f"no case is called {', '.join(unknown)}; there are: {', '.join(CASES)}")
+    if arguments.cpus:
+        os.sched_setaffinity(0, {int(number) for number in arguments.cpus.split(",")})
+    readings = []
+    for name in arguments.cases or CASES:
+        for reading in CASES[name](arguments.rounds):
+            print(reading.row(), file=sys.stderr)
+            readings.append(reading)
+    print(table(readings))
+    if arguments.json:
+        store(arguments.json, readings)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""What was measured, as a table to read and as data to keep."""
+
+import json
+import os
+import platform
+import statistics
+import time
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One row: what was measured, its samples, and what it is measured against.
+
+    Attributes
+    ----------
+    target
+        What the median should be; empty for information only.
+    """
+
+    what: str
+    samples: tuple[float, ...]
+    unit: str = "s"
+    target: str = ""
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.samples)
+
+    def row(self) -> str:
+        cells = (
+            self.what,
+            f"{shown(self.median)} {self.unit}",
+            f"{shown(min(self.samples))} to {shown(max(self.samples))}",
+            str(len(self.samples)),
+            self.target,
+        )
+        return f"| {' | '.join(cells)} |"
+
+
+def shown(value: float) -> str:
+    """Round to three digits, and never fewer than the whole number has."""
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def table(readings: Iterable[Reading]) -> str:
+    """Lay out a Markdown table."""
+    head = ("| | median | min to max | runs | target |", "|---|---|---|---|---|")
+    return "\n".join([*head, *(reading.row() for reading in readings)])
+
+
+def machine() -> dict[str, object]:
+    """Describe where and on what the measurements were made. Nothing names the machine itself."""
+    info = Path("/proc/cpuinfo").read_text()
+    model = next(
+        (line.partition(": ")[2] for line in info.splitlines() if line.startswith("model name")), "?"
+    )
+    return {
+        "date": time.strftime("%Y-%m-%d"),
+        "processor": model,
+        "cores": len(os.sched_getaffinity(0)),
+        "load at the end": round(os.getloadavg()[0], 1),
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in ("wildsage", "botocore", "uvicorn", "uvloop", "numpy")},
+    }
+
+
+def store(path: Path, readings: Iterable[Reading]) -> None:
+    """Write the readings with the machine they come from."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    record = {"machine": machine(), "readings": [asdict(reading) for reading in readings]}
+    path.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n")
