@@ -12,7 +12,10 @@ import uvicorn
 @contextlib.contextmanager
 def serve(application: Any) -> Iterator[str]:
     """Yield the URL of `application`, served by uvicorn in a thread until the block ends."""
-    listener = socket.create_server(("127.0.0.1", 0))
+    # With the protocol named, asyncio turns Nagle's algorithm off.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(128)
     config = uvicorn.Config(application, log_config=None, server_header=False, lifespan="off")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)

@@ -33,7 +33,8 @@ class ObjectServer:
 
     def put(self, bucket, key, content, path=None):
         self.objects[f"/{bucket}/{key}"] = content
-        return InputObject(bucket, key, key if path is None else path, len(content), etag_of(content))
+        where = key if path is None else path
+        return InputObject(bucket, key, where, len(content), etag_of(content), key.endswith(".tar.gz"))
 
 
 def etag_of(content):

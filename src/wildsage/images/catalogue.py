@@ -180,7 +180,7 @@ class ImageCatalogue:
             promised=tag.promised if tag else "",
             _folders=tuple(host_python_folders()),
             _commands={"train": (*base, "train", module), "serve": (*base, "serve", module)},
-            _variables=self._variables,
+            _variables={**self._variables, "WILDSAGE_IMAGE_TAG": uri.tag},
         )
 
     def _of_framework(self, uri: ImageUri, tag: FrameworkTag) -> ResolvedImage:

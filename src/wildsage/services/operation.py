@@ -53,7 +53,7 @@ def operations_of(*resources: object) -> Mapping[str, Handler]:
     handlers: dict[str, Handler] = {}
     for resource in resources:
         for _, method in inspect.getmembers(resource, inspect.iscoroutinefunction):
-            name = method.__func__.__dict__.get("operation")
+            name = method.__dict__.get("operation")
             if name is None:
                 continue
             if name in handlers:

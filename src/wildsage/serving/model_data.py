@@ -98,7 +98,11 @@ def model_objects(index: ObjectIndex, container: Mapping[str, Any]) -> tuple[Inp
         ]
     else:
         record = index.head(bucket, key)
-        found = [] if record is None else [_input(record, key.rpartition("/")[2])]
+        found = (
+            []
+            if record is None
+            else [_input(record, key.rpartition("/")[2], is_archive=_is_archive(container))]
+        )
     if not found:
         raise _missing(url)
     return tuple(found)
@@ -112,6 +116,12 @@ def _location(container: Mapping[str, Any]) -> tuple[str, bool] | None:
     return None if source is None else (source["S3Uri"], source["S3DataType"] == "S3Prefix")
 
 
+def _is_archive(container: Mapping[str, Any]) -> bool:
+    """Tell whether a single object is a model archive: always, unless its source says that it is not."""
+    source = container.get("ModelDataSource", {}).get("S3DataSource", {})
+    return source.get("CompressionType", "Gzip") == "Gzip"
+
+
 def _as_folder(key: str) -> str:
     return key if not key or key.endswith("/") else f"{key}/"
 
@@ -120,5 +130,5 @@ def _missing(url: str) -> ModelDataError:
     return ModelDataError(f"Could not find model data at {url}.")
 
 
-def _input(record: ObjectRecord, path: str) -> InputObject:
-    return InputObject(record.bucket, record.key, path, record.size, record.etag)
+def _input(record: ObjectRecord, path: str, *, is_archive: bool = False) -> InputObject:
+    return InputObject(record.bucket, record.key, path, record.size, record.etag, is_archive)

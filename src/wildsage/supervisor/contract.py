@@ -55,6 +55,8 @@ class InputObject:
         Where it goes, relative to the channel's folder.
     etag
         What it was when the job was created: a changed object fails the job instead of mixing versions.
+    is_archive
+        Of a model: extracted at its place instead of being put there as it is.
     """
 
     bucket: str
@@ -62,6 +64,7 @@ class InputObject:
     path: str
     size: int
     etag: str
+    is_archive: bool = False
 
 
 @dataclass(frozen=True, slots=True)

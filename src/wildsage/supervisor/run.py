@@ -134,7 +134,7 @@ class Run:
     def _unpack(self, model: Placed) -> None:
         """Put a downloaded model into ``/opt/ml/model``: an archive's content, or the object as it is."""
         item, target = model.item, self.ml / "model"
-        if item.key.endswith((".tar.gz", ".tgz")):
+        if item.is_archive:
             try:
                 extract(model.path, target)
             except ArchiveError as error:
