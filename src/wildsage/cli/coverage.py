@@ -14,7 +14,7 @@ from wildsage.store.layout import Layout
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the subcommand."""
-    parser = subparsers.add_parser("coverage", help="show which operations and members are implemented")
+    parser = subparsers.add_parser("coverage")
     parser.add_argument("--members", action="store_true", help="list every request member too")
     parser.add_argument("--write", type=Path, metavar="FILE", help="write docs/operations.md")
     parser.add_argument("--check", type=Path, metavar="FILE", help="fail if FILE is not up to date")

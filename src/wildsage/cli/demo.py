@@ -26,7 +26,7 @@ _DATA = "digits.csv.gz"
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the subcommand."""
-    parser = subparsers.add_parser("demo", help="train, deploy and predict on a real data set")
+    parser = subparsers.add_parser("demo")
     parser.add_argument(
         "--output", type=Path, default=Path("demo-output"), help="where results go (default: %(default)s)"
     )

@@ -19,7 +19,7 @@ _EXTRAS = {"xgboost": ("xgboost", "the XGBoost algorithm")}
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the subcommand."""
-    parser = subparsers.add_parser("doctor", help="show what this machine offers")
+    parser = subparsers.add_parser("doctor")
     parser.set_defaults(execute=execute)
 
 

@@ -16,7 +16,7 @@ _PATIENCE_SECONDS = 15.0
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the subcommand."""
-    parser = subparsers.add_parser("down", help="end the server")
+    parser = subparsers.add_parser("down")
     parser.add_argument("--all", action="store_true", help="end running jobs and endpoint workers too")
     parser.set_defaults(execute=execute)
 

@@ -26,7 +26,6 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     """Declare the subcommand."""
     parser = subparsers.add_parser(
         "env",
-        help="print the variables that bring a shell's AWS calls here",
         description='Print the variables that bring AWS clients here. Use: eval "$(wildsage env)", and'
         ' eval "$(wildsage env --unset)" to go back.',
     )

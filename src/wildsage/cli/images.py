@@ -15,7 +15,7 @@ from wildsage.store.layout import Layout
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the subcommand."""
-    parser = subparsers.add_parser("images", help="register, list and prepare images")
+    parser = subparsers.add_parser("images")
     actions = parser.add_subparsers(dest="action", required=True)
     add = actions.add_parser("add", help="register a directory with executables `train` and/or `serve`")
     add.add_argument("name")

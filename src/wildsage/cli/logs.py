@@ -7,7 +7,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from wildsage.cli.console import CommandError, client
+from wildsage.cli.client import client
+from wildsage.cli.console import CommandError
 
 _GROUPS = ("/aws/sagemaker/TrainingJobs", "/aws/sagemaker/Endpoints/{name}")
 _POLL_SECONDS = 0.5
@@ -16,7 +17,7 @@ _ENDED = ("Completed", "Failed", "Stopped")
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the subcommand."""
-    parser = subparsers.add_parser("logs", help="print the log of a job or an endpoint")
+    parser = subparsers.add_parser("logs")
     parser.add_argument("name", help="of the job or endpoint")
     parser.add_argument("-f", "--follow", action="store_true", help="wait for more until the job ends")
     parser.add_argument("--region", help="the region to look at (default: the server's)")

@@ -2,12 +2,13 @@
 
 import argparse
 
-from wildsage.cli.console import client, table
+from wildsage.cli.client import client
+from wildsage.cli.console import table
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the subcommand."""
-    parser = subparsers.add_parser("ls", help="list training jobs and endpoints")
+    parser = subparsers.add_parser("ls")
     parser.add_argument("--region", help="the region to look at (default: the server's)")
     parser.add_argument("-n", type=int, default=20, metavar="COUNT", help="how many of each (default: 20)")
     parser.set_defaults(execute=execute)

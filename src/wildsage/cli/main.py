@@ -6,32 +6,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from wildsage import __version__
-from wildsage.cli import coverage, demo, doctor, down, env, images, logs, ls, run, status, stop, up
 from wildsage.cli.console import CommandError
+from wildsage.cli.registry import COMMANDS, load
 from wildsage.clients.discovery import default_data_dir
-
-_COMMANDS = (up, run, env, status, ls, logs, stop, down, doctor, images, demo, coverage)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one subcommand and return its exit code."""
-    parser = argparse.ArgumentParser(
-        prog="wildsage",
-        description="SageMaker in the wild: the platform its users own."
-        " Compatible with the Amazon SageMaker API; not affiliated with Amazon.",
-    )
-    parser.add_argument("--version", action="version", version=f"wildsage {__version__}")
-    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in _COMMANDS:
-        command.add_parser(subparsers)
-    for subparser in subparsers.choices.values():
-        subparser.add_argument(
-            "--data-dir",
-            type=Path,
-            default=default_data_dir(),
-            help="where state lives (default: $WILDSAGE_DATA_DIR or %(default)s)",
-        )
-    parsed = parser.parse_args(arguments)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    parsed = _parser(words[:1]).parse_args(words)
     execute: Callable[[argparse.Namespace], int] = parsed.execute
     try:
         return execute(parsed)
@@ -40,6 +23,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _parser(first: Sequence[str]) -> argparse.ArgumentParser:
+    """Declare the command line; whole for the command that is its first word, names only for the others."""
+    parser = argparse.ArgumentParser(
+        prog="wildsage",
+        description="SageMaker in the wild: the platform its users own."
+        " Compatible with the Amazon SageMaker API; not affiliated with Amazon.",
+    )
+    parser.add_argument("--version", action="version", version=f"wildsage {__version__}")
+    subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, summary in COMMANDS.items():
+        if name in first:
+            load(name).add_parser(subparsers)
+            _add_data_dir(subparsers.choices[name])
+        else:
+            subparsers.add_parser(name, help=summary)
+    return parser
+
+
+def _add_data_dir(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--data-dir",
+        type=Path,
+        default=default_data_dir(),
+        help="where state lives (default: $WILDSAGE_DATA_DIR or %(default)s)",
+    )
 
 
 if __name__ == "__main__":

@@ -33,7 +33,6 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     """Declare the subcommand."""
     parser = subparsers.add_parser(
         "run",
-        help="run a program whose AWS calls come here",
         description="Run a program, unmodified, so that everything it asks of AWS comes to the server of"
         " this machine. The program's exit code is passed through.",
         usage="wildsage run [--data-dir DIR] -- COMMAND [ARGUMENT ...]",

@@ -2,7 +2,8 @@
 
 import argparse
 
-from wildsage.cli.console import client, running_server, table
+from wildsage.cli.client import client
+from wildsage.cli.console import running_server, table
 
 _LISTS = (
     ("training jobs", "list_training_jobs", "TrainingJobSummaries", "TrainingJobStatus"),
@@ -12,7 +13,7 @@ _LISTS = (
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the subcommand."""
-    parser = subparsers.add_parser("status", help="show the server and what it holds")
+    parser = subparsers.add_parser("status")
     parser.add_argument("--region", help="the region to look at (default: the server's)")
     parser.set_defaults(execute=execute)
 

@@ -4,12 +4,13 @@ import argparse
 
 from botocore.exceptions import ClientError
 
-from wildsage.cli.console import CommandError, client
+from wildsage.cli.client import client
+from wildsage.cli.console import CommandError
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the subcommand."""
-    parser = subparsers.add_parser("stop", help="stop a training job, or delete an endpoint")
+    parser = subparsers.add_parser("stop")
     parser.add_argument("name", help="of the job or endpoint")
     parser.add_argument("--region", help="the region to look at (default: the server's)")
     parser.set_defaults(execute=execute)

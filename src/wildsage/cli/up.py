@@ -1,18 +1,17 @@
 """``wildsage up``: start the server, in the foreground or with ``-d`` in the background."""
 
 import argparse
+import http.client
 import logging
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
+from contextlib import closing
 from pathlib import Path
 
-from wildsage.app import HEALTH_PATH
 from wildsage.cli.console import CommandError
-from wildsage.cli.server import Wishes, serve
-from wildsage.clients.discovery import ServerInfo, ServerNotRunningError, find_server
+from wildsage.cli.registry import load
+from wildsage.clients.discovery import HEALTH_PATH, ServerInfo, ServerNotRunningError, find_server
 from wildsage.store.layout import Layout
 
 _START_PATIENCE_SECONDS = 30.0
@@ -20,7 +19,7 @@ _START_PATIENCE_SECONDS = 30.0
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the subcommand."""
-    parser = subparsers.add_parser("up", help="start the server")
+    parser = subparsers.add_parser("up")
     parser.add_argument("-d", "--detach", action="store_true", help="run in the background")
     parser.add_argument("--port", type=int, help="port on 127.0.0.1 (default: the last one, at first 8172)")
     parser.add_argument("--account", help="12-digit account id (decided at the first start)")
@@ -35,7 +34,8 @@ def execute(arguments: argparse.Namespace) -> int:
     """Start the server; return when it ends, or with ``-d`` when it answers."""
     if arguments.detach:
         return _detach(arguments)
-    wishes = Wishes(
+    server = load("server")  # by name: with -d the child alone needs it, and its parent would only be late
+    wishes = server.Wishes(
         data_dir=arguments.data_dir,
         port=arguments.port,
         account=arguments.account,
@@ -43,7 +43,7 @@ def execute(arguments: argparse.Namespace) -> int:
         create_roles=arguments.create_roles,
     )
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    serve(wishes, on_ready=_announce)
+    server.serve(wishes, on_ready=_announce)
     return 0
 
 
@@ -83,13 +83,13 @@ def _detach(arguments: argparse.Namespace) -> int:
 
 
 def _answering(layout: Layout) -> ServerInfo | None:
+    """Return the server if it answers requests."""
     try:
         server = find_server(layout)
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(
-            server.url + HEALTH_PATH, timeout=2
-        ):
-            return server
-    except (ServerNotRunningError, urllib.error.URLError, OSError):
+        with closing(http.client.HTTPConnection(*server.address, timeout=2)) as connection:
+            connection.request("GET", HEALTH_PATH)
+            return server if connection.getresponse().status == http.client.OK else None
+    except (ServerNotRunningError, http.client.HTTPException, OSError):
         return None
 
 

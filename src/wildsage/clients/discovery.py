@@ -12,6 +12,9 @@ from urllib.parse import urlsplit
 from wildsage.clients.hosts import DEFAULT_SERVICES
 from wildsage.store.layout import Layout
 
+HEALTH_PATH = "/_wildsage/health"
+"""Where a server says that it answers requests."""
+
 _PROBE_SECONDS = 2.0
 
 

@@ -1,0 +1,27 @@
+"""Which subcommands there are. A command's module is imported when it is given: nobody waits for the others'."""
+
+import importlib
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Final
+
+COMMANDS: Final[Mapping[str, str]] = {
+    "up": "start the server",
+    "run": "run a program whose AWS calls come here",
+    "env": "print the variables that bring a shell's AWS calls here",
+    "status": "show the server and what it holds",
+    "ls": "list training jobs and endpoints",
+    "logs": "print the log of a job or an endpoint",
+    "stop": "stop a training job, or delete an endpoint",
+    "down": "end the server",
+    "doctor": "show what this machine offers",
+    "images": "register, list and prepare images",
+    "demo": "train, deploy and predict on a real data set",
+    "coverage": "show which operations and members are implemented",
+}
+"""What each does, in the order of ``wildsage --help``. Its module has the same name."""
+
+
+def load(name: str) -> ModuleType:
+    """Import a module of the command line."""
+    return importlib.import_module(f"wildsage.cli.{name}")

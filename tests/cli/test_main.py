@@ -1,0 +1,62 @@
+"""The table of commands, and that nobody waits for what a command does not need."""
+
+import subprocess
+import sys
+
+import pytest
+
+from wildsage.cli.main import main
+from wildsage.cli.registry import COMMANDS, load
+
+IMPORTED_BY = """
+import sys
+from wildsage.cli.main import main
+try:
+    main(sys.argv[1:])
+except SystemExit:
+    pass
+print(*(name for name in ("botocore", "cryptography", "numpy", "uvicorn") if name in sys.modules), file=sys.stderr)
+"""
+
+
+def heavy_imports_of(*arguments):
+    command = [sys.executable, "-c", IMPORTED_BY, *arguments]
+    result = subprocess.run(command, check=True, capture_output=True, text=True)
+    return set(result.stderr.split())
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_declares_itself_under_its_name(name, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([name, "--help"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.startswith(f"usage: wildsage {name}")
+    assert callable(load(name).add_parser)
+
+
+def test_help_lists_every_command(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    shown = capsys.readouterr().out
+    assert all(f"{name} " in shown and summary in shown for name, summary in COMMANDS.items())
+
+
+def test_an_unknown_command_is_refused_with_the_known_ones(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["uo"])
+    assert ended.value.code == 2
+    assert "'uo'" in (said := capsys.readouterr().err)
+    assert "up" in said
+
+
+def test_a_command_takes_its_data_directory(tmp_path, capsys):
+    assert main(["down", "--data-dir", str(tmp_path)]) == 1
+    assert f"no server is running on {tmp_path}" in capsys.readouterr().err
+
+
+def test_help_loads_no_command():
+    assert heavy_imports_of("--help") == set()
+
+
+def test_the_parent_of_a_background_server_loads_no_server():
+    assert heavy_imports_of("up", "--help") == set()
