@@ -10,6 +10,7 @@ from wildsage.aws.authentication import Authenticator
 from wildsage.aws.container_credentials import ContainerCredentials
 from wildsage.aws.gateway import Gateway
 from wildsage.aws.http import HttpRequest, HttpResponse
+from wildsage.clients.discovery import HEALTH_PATH
 from wildsage.compute.select import choose
 from wildsage.core.clock import Clock
 from wildsage.images.catalogue import ImageCatalogue
@@ -48,7 +49,6 @@ from wildsage.store.tags import Tags
 from wildsage.toolkit.resolve import load_spec
 
 _CREDENTIALS_PATH = "/_wildsage/credentials"
-HEALTH_PATH = "/_wildsage/health"
 
 
 @dataclass(frozen=True, slots=True)
