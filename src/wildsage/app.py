@@ -41,6 +41,7 @@ from wildsage.store.buckets import Buckets
 from wildsage.store.database import Database
 from wildsage.store.layout import Layout
 from wildsage.store.logs import LogStreams
+from wildsage.store.object_access import RoleObjects
 from wildsage.store.objects import Objects
 from wildsage.store.resources import Resources
 from wildsage.store.run_tokens import RunTokens
@@ -97,6 +98,8 @@ class Application:
         self._buckets = Buckets(self._state, self._objects, clock)
         self._resources = Resources(self._state)
         self._keys = AccessKeys(self._state, open_owner_key(layout.credentials, settings.account))
+        self._authorizer = Authorizer(self._resources)
+        self._role_objects = RoleObjects(self._buckets, self._authorizer.authorize, clock)
         self._roles = Roles(self._resources, clock, create_roles=settings.create_roles)
         self._tokens = RunTokens(self._state)
         self._logs = LogStreams(self._telemetry, layout.logs)
@@ -110,6 +113,7 @@ class Application:
         self.gateway = Gateway(
             handlers=self.handlers,
             authenticate=Authenticator(self._keys.find, clock),
+            authorize=self._authorizer.authorize_operation,
             internal={
                 HEALTH_PATH: _health,
                 _CREDENTIALS_PATH: ContainerCredentials(self._tokens, self._keys, clock),
@@ -145,7 +149,7 @@ class Application:
             tokens=self._tokens,
             keys=self._keys,
             logs=self._logs,
-            buckets=self._buckets,
+            objects=self._role_objects,
             images=self._images,
             environments=self._environments,
             sandbox=self._sandbox.name,
@@ -177,7 +181,7 @@ class Application:
         isolates = self._sandbox.private
         training_rules = TrainingJobRules(
             self._images,
-            self._buckets,
+            self._role_objects,
             require_role,
             isolates,
             lambda module: load_spec(module).metric_definitions(),
@@ -195,7 +199,7 @@ class Application:
             "sagemaker-runtime": operations_of(Invocations(self._router)),
             "s3": s3_operations(self._buckets),
             "iam": iam_handlers(self._resources, tags),
-            "sts": operations_of(Sessions(self._resources, self._keys, Authorizer(self._resources))),
+            "sts": operations_of(Sessions(self._resources, self._keys)),
         }
 
 

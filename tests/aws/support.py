@@ -32,8 +32,12 @@ async def believe(request):
     return Caller(ACCOUNT, arn, scope.signing_name or "s3", scope.region)
 
 
-def gateway(handlers=None, *, authenticate=believe, internal=None):
-    return Gateway(handlers or {}, authenticate, internal or {}, SystemClock())
+def allow(context, service, operation, request):
+    """Authorize everything."""
+
+
+def gateway(handlers=None, *, authenticate=believe, authorize=allow, internal=None):
+    return Gateway(handlers or {}, authenticate, authorize, internal or {}, SystemClock())
 
 
 def request(method="POST", target="/", *, service="", region="us-west-2", headers=(), body=b""):

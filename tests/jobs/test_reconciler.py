@@ -19,11 +19,13 @@ from wildsage.images.registered import RegisteredImages
 from wildsage.jobs.capacity import Capacity
 from wildsage.jobs.launch import Rooms
 from wildsage.jobs.reconciler import TrainingReconciler
+from wildsage.services.authorization import Authorizer
 from wildsage.services.sagemaker.training_job import TrainingJobRules, TrainingJobs
 from wildsage.store.access_keys import AccessKeys, open_owner_key
 from wildsage.store.buckets import Buckets
 from wildsage.store.layout import Layout
 from wildsage.store.logs import LogStreams
+from wildsage.store.object_access import RoleObjects
 from wildsage.store.objects import Objects
 from wildsage.store.resources import Resources
 from wildsage.store.run_tokens import RunTokens
@@ -43,6 +45,7 @@ class Platform:
         self.resources = Resources(state)
         self.runs = Runs(state)
         self.buckets = Buckets(state, Objects(self.layout.objects), self.clock)
+        objects = RoleObjects(self.buckets, Authorizer(self.resources).authorize, self.clock)
         self.logs = LogStreams(telemetry, self.layout.logs)
         self.registered = RegisteredImages(self.layout.images)
         images = ImageCatalogue({}, self.registered, Environments(tmp_path / "cache"))
@@ -56,14 +59,14 @@ class Platform:
             tokens=RunTokens(state),
             keys=AccessKeys(state, open_owner_key(self.layout.credentials, "123456789012")),
             logs=self.logs,
-            buckets=self.buckets,
+            objects=objects,
             images=images,
             environments=environments,
             sandbox=sandbox.name,
             endpoint_url="http://127.0.0.1:9",
             credentials_path="/_wildsage/credentials",
         )
-        rules = TrainingJobRules(images, self.buckets, self.accept_role, sandbox.private, lambda _module: [])
+        rules = TrainingJobRules(images, objects, self.accept_role, sandbox.private, lambda _module: [])
         self.jobs = TrainingJobs(self.resources, rules)
         self.context = RequestContext("123456789012", "us-west-2", "aws", "arn", "id", self.clock)
 
@@ -297,8 +300,9 @@ def test_a_lost_run_is_launched_once_more_then_fails(platform, tmp_path):
 
     async def story():
         await platform.create("job", "slow")
-        for _ in range(2):
+        for attempt in (1, 2):
             await platform.until("job", lambda job: job["SecondaryStatus"] == "Training")
+            await platform.until("job", lambda _, seen=attempt: platform.log("job").count("begin") == seen)
             (folder,) = [folder for folder in platform.run_folders() if folder.is_alive()]
             os.kill(supervisor_of(folder), signal.SIGKILL)
             await platform.until("job", lambda job: job["SecondaryStatus"] != "Training")

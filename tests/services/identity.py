@@ -53,12 +53,14 @@ def identity(folder: Path) -> Iterator[Identity]:
     resources, tags = Resources(state), Tags(state)
     keys = AccessKeys(state, open_owner_key(folder / "credentials.json", ACCOUNT))
     asyncio.run(Roles(resources, clock).ensure_default_role(ACCOUNT))
+    authorizer = Authorizer(resources)
     handlers = {
         "iam": iam_handlers(resources, tags),
-        "sts": operations_of(Sessions(resources, keys, Authorizer(resources))),
+        "sts": operations_of(Sessions(resources, keys)),
     }
     try:
-        with serve(Gateway(handlers, Authenticator(keys.find, clock), {}, clock)) as url:
+        authenticate = Authenticator(keys.find, clock)
+        with serve(Gateway(handlers, authenticate, authorizer.authorize_operation, {}, clock)) as url:
             yield Identity(url, resources, keys)
     finally:
         state.close()

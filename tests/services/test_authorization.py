@@ -8,6 +8,7 @@ import logging
 import pytest
 
 from wildsage.core.errors import AccessDeniedError, ValidationError
+from wildsage.core.permission import Permission
 from wildsage.services.authorization import Authorizer, Roles
 from wildsage.services.iam.handlers import iam_handlers
 from wildsage.store.resources import Resources
@@ -49,9 +50,9 @@ DENY = {"Effect": "Deny", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::da
 def test_explicit_deny_names_principal_action_and_resource(resources, iam, context):
     make_role(iam, "Reader", {**ALLOW, "Action": "*"}, DENY)
     authorizer, job = Authorizer(resources), as_session(context, "Reader")
-    authorizer.authorize(job, "s3:GetObject", "arn:aws:s3:::data/open/x")
+    authorizer.authorize(job, Permission("s3:GetObject", "arn:aws:s3:::data/open/x"))
     with pytest.raises(AccessDeniedError) as caught:
-        authorizer.authorize(job, "s3:GetObject", "arn:aws:s3:::data/secret/x")
+        authorizer.authorize(job, Permission("s3:GetObject", "arn:aws:s3:::data/secret/x"))
     for part in (job.principal_arn, "s3:GetObject", "arn:aws:s3:::data/secret/x", "explicit deny"):
         assert part in caught.value.message
 
@@ -60,27 +61,29 @@ def test_what_no_policy_mentions_is_allowed_unless_told_otherwise(resources, iam
     make_role(iam, "Writer", ALLOW)
     job = as_session(context, "Writer")
     with caplog.at_level(logging.DEBUG, "wildsage.services.authorization"):
-        Authorizer(resources).authorize(job, "s3:PutObject", "arn:aws:s3:::data/x")
+        Authorizer(resources).authorize(job, Permission("s3:PutObject", "arn:aws:s3:::data/x"))
     assert "s3:PutObject" in caplog.text
     strict = Authorizer(resources, deny_by_default=True)
-    strict.authorize(job, "s3:GetObject", "arn:aws:s3:::data/x")
+    strict.authorize(job, Permission("s3:GetObject", "arn:aws:s3:::data/x"))
     with pytest.raises(AccessDeniedError, match="no identity-based policy allows the s3:PutObject action"):
-        strict.authorize(job, "s3:PutObject", "arn:aws:s3:::data/x")
+        strict.authorize(job, Permission("s3:PutObject", "arn:aws:s3:::data/x"))
 
 
 def test_conditions_see_the_request(resources, iam, context):
     abroad = {**DENY, "Resource": "*", "Condition": {"StringNotEquals": {"aws:RequestedRegion": "us-west-2"}}}
     make_role(iam, "Local", abroad)
     job = as_session(context, "Local")
-    Authorizer(resources).authorize(job, "s3:GetObject", "*")
+    Authorizer(resources).authorize(job, Permission("s3:GetObject", "*"))
     with pytest.raises(AccessDeniedError):
-        Authorizer(resources).authorize(dataclasses.replace(job, region="eu-west-1"), "s3:GetObject", "*")
+        Authorizer(resources).authorize(
+            dataclasses.replace(job, region="eu-west-1"), Permission("s3:GetObject", "*")
+        )
 
 
 def test_other_accounts_are_denied(resources, context):
     stranger = dataclasses.replace(context, principal_arn="arn:aws:sts::999999999999:assumed-role/R/s")
     with pytest.raises(AccessDeniedError, match="999999999999"):
-        Authorizer(resources).authorize(stranger, "s3:GetObject", "*")
+        Authorizer(resources).authorize(stranger, Permission("s3:GetObject", "*"))
 
 
 def require(roles, context, arn, **options) -> str:

@@ -3,13 +3,11 @@
 import json
 
 from wildsage.aws.http import HttpRequest, HttpResponse
-from wildsage.core.arns import Arn
 from wildsage.core.clock import Clock, iso8601
 from wildsage.store.access_keys import AccessKeys
-from wildsage.store.run_tokens import RunRole, RunTokens
+from wildsage.store.run_tokens import RunTokens
 
 _LIFETIME_SECONDS = 3600.0
-_SESSION = "SageMaker"
 
 
 class ContainerCredentials:
@@ -32,7 +30,7 @@ class ContainerCredentials:
             return _json(403, {"code": "AccessDenied", "message": "This token is not that of a running job."})
         key = await self._keys.issue(
             role.account,
-            _session_arn(role),
+            role.session_arn,
             now=self._clock.now(),
             lifetime=_LIFETIME_SECONDS,
             bound_to=run_id,
@@ -47,11 +45,6 @@ class ContainerCredentials:
                 "RoleArn": role.role_arn,
             },
         )
-
-
-def _session_arn(role: RunRole) -> str:
-    arn = Arn.parse(role.role_arn)
-    return f"arn:{arn.partition}:sts::{role.account}:assumed-role/{arn.resource_name}/{_SESSION}"
 
 
 def _json(status: int, content: dict[str, str | None]) -> HttpResponse:

@@ -16,9 +16,10 @@ from wildsage.core.clock import Clock
 from wildsage.core.context import RequestContext
 from wildsage.core.errors import NotImplementedOperationError, ServiceError
 from wildsage.services import members
-from wildsage.services.operation import Handler
+from wildsage.services.operation import Handler, Request
 
 Authenticate = Callable[[HttpRequest], Awaitable[Caller]]
+Authorize = Callable[[RequestContext, str, str, Request], None]
 InternalHandler = Callable[[HttpRequest], Awaitable[HttpResponse]]
 
 _INTERNAL_PATHS = "/_wildsage/"
@@ -36,6 +37,8 @@ class Gateway:
     authenticate
         Verifies the signature of a request and says who made it. May replace the request's body by a
         stream that verifies itself. Raises `ServiceError` with AWS's codes.
+    authorize
+        Given service, operation and request, raises `AccessDeniedError` unless the caller may do that.
     internal
         What is no AWS service: plain handlers by path prefix, all below ``/_wildsage/``. They
         authenticate on their own where they need to.
@@ -45,11 +48,13 @@ class Gateway:
         self,
         handlers: Mapping[str, Mapping[str, Handler]],
         authenticate: Authenticate,
+        authorize: Authorize,
         internal: Mapping[str, InternalHandler],
         clock: Clock,
     ) -> None:
         self._handlers = handlers
         self._authenticate = authenticate
+        self._authorize = authorize
         self._internal = internal
         self._clock = clock
         self._catalogue = Catalogue()
@@ -109,6 +114,8 @@ class Gateway:
         # Types, as the protocol knows them; then rules, as the model states them.
         request = await call.protocol.parse(call, operation)
         self._validator(call.service).validate(operation, request)
+        # Whether the caller may do this with the resources it names, whether they are there or not.
+        self._authorize(context, call.service.name, operation.name, request)
         # Members that are right by AWS's model, and that this server cannot honour.
         members.refuse(call.service.name, operation.name, request)
         response = await handler(context, request)

@@ -4,7 +4,9 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from wildsage.store.buckets import Buckets
+from wildsage.core.errors import AccessDeniedError
+from wildsage.core.s3_uri import S3UriError, split_s3_uri
+from wildsage.store.object_access import ObjectAccess
 from wildsage.store.object_index import ObjectRecord
 from wildsage.supervisor.contract import Channel, InputObject
 
@@ -13,28 +15,6 @@ _LARGEST_MANIFEST = 64 * 1024 * 1024
 
 class InputError(Exception):
     """A channel cannot be resolved. The text is for the user."""
-
-
-def split_s3_uri(uri: str) -> tuple[str, str]:
-    """Split ``s3://BUCKET/KEY`` (or its https forms, as the API accepts them) into bucket and key.
-
-    Raises
-    ------
-    InputError
-        If the URI is neither.
-    """
-    scheme, _, rest = uri.partition("://")
-    host, _, key = rest.partition("/")
-    if scheme == "s3" and host:
-        return host, key
-    if scheme == "https" and ".amazonaws.com" in host:
-        name, _, service = host.partition(".s3")
-        if service:
-            return name, key
-        if host.startswith("s3"):
-            bucket, _, key = key.partition("/")
-            return bucket, key
-    raise InputError(f"{uri!r} is no S3 location: write s3://BUCKET/KEY")
 
 
 def source_of(channel: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -55,27 +35,34 @@ def source_of(channel: Mapping[str, Any]) -> Mapping[str, Any]:
     return source
 
 
-async def resolve_channel(buckets: Buckets, channel: Mapping[str, Any]) -> Channel:
+async def resolve_channel(objects: ObjectAccess, channel: Mapping[str, Any]) -> Channel:
     """List the objects of a channel as they are now.
 
     Raises
     ------
     InputError
-        If a manifest cannot be read, or nothing is there.
+        If a manifest cannot be read, nothing is there, or the role may not look.
     """
     source = source_of(channel)
-    if source["S3DataType"] == "ManifestFile":
-        objects = [item async for item in _from_manifest(buckets, source["S3Uri"])]
-    else:
-        objects = list(_from_prefix(buckets, source["S3Uri"]))
-    if not objects:
+    try:
+        if source["S3DataType"] == "ManifestFile":
+            found = [item async for item in _from_manifest(objects, source["S3Uri"])]
+        else:
+            found = list(_from_prefix(objects, source["S3Uri"]))
+    except AccessDeniedError as error:
+        raise InputError(
+            f"Data download failed:Failed to download data. {source['S3Uri']}: {error.code}: {error.message}"
+        ) from None
+    except S3UriError as error:
+        raise InputError(str(error)) from None
+    if not found:
         raise InputError(f"no objects found under {source['S3Uri']}")
-    return Channel(channel["ChannelName"], tuple(objects))
+    return Channel(channel["ChannelName"], tuple(found))
 
 
-def _from_prefix(buckets: Buckets, uri: str) -> Iterator[InputObject]:
+def _from_prefix(objects: ObjectAccess, uri: str) -> Iterator[InputObject]:
     bucket, prefix = split_s3_uri(uri)
-    for record in buckets.list_objects(bucket, prefix):
+    for record in objects.list_objects(bucket, prefix):
         yield _input(bucket, record, relative_path(prefix, record.key))
 
 
@@ -90,10 +77,10 @@ def relative_path(prefix: str, key: str) -> str:
     return key[len(folder) + 1 :] if folder else key
 
 
-async def _from_manifest(buckets: Buckets, uri: str) -> "Any":
+async def _from_manifest(objects: ObjectAccess, uri: str) -> "Any":
     bucket, key = split_s3_uri(uri)
     try:
-        content = await buckets.read_bytes(bucket, key, _LARGEST_MANIFEST)
+        content = await objects.read_bytes(bucket, key, _LARGEST_MANIFEST)
         manifest = json.loads(content)
         prefix = manifest[0]["prefix"]
         names = [str(name) for name in manifest[1:]]
@@ -105,7 +92,7 @@ async def _from_manifest(buckets: Buckets, uri: str) -> "Any":
         ) from None
     data_bucket, data_prefix = split_s3_uri(prefix)
     for name in names:
-        record = buckets.head(data_bucket, data_prefix + name)
+        record = objects.head(data_bucket, data_prefix + name)
         if record is None:
             raise InputError(f"s3://{data_bucket}/{data_prefix}{name}, named by {uri}, does not exist")
         yield _input(data_bucket, record, name.lstrip("/"))

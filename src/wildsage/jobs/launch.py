@@ -11,14 +11,14 @@ from wildsage.images.environments import EnvironmentBuildError, Environments
 from wildsage.jobs.capacity import Slot
 from wildsage.jobs.history import advance
 from wildsage.jobs.inputs import InputError, resolve_channel
-from wildsage.jobs.training import HOST, Surroundings, describe_run, image_of
+from wildsage.jobs.training import HOST, Surroundings, describe_run, image_of, role_of
 from wildsage.store.access_keys import AccessKeys
-from wildsage.store.buckets import Buckets
 from wildsage.store.database import Transaction
 from wildsage.store.layout import Layout
 from wildsage.store.logs import LogStream, LogStreams
+from wildsage.store.object_access import RoleObjects
 from wildsage.store.resources import Resource, Resources
-from wildsage.store.run_tokens import RunRole, RunTokens
+from wildsage.store.run_tokens import RunTokens
 from wildsage.store.runs import Run, Runs
 from wildsage.supervisor.contract import Channel
 from wildsage.supervisor.folder import RunFolder, RunInUseError
@@ -49,7 +49,7 @@ class Rooms:
     tokens: RunTokens
     keys: AccessKeys
     logs: LogStreams
-    buckets: Buckets
+    objects: RoleObjects
     images: ImageCatalogue
     environments: Environments
     sandbox: str
@@ -95,7 +95,7 @@ class Launcher:
         )
         image = image_of(rooms.images, job.body)
         job_file = describe_run(run.run_id, job, image, await self._channels(job), slot, around)
-        token = await rooms.tokens.issue(run.run_id, RunRole(run.job.account, job.body["RoleArn"]))
+        token = await rooms.tokens.issue(run.run_id, role_of(job))
         await asyncio.to_thread(folder.write_job, job_file, token)
         at = rooms.clock.now()
 
@@ -108,12 +108,10 @@ class Launcher:
         return replace(run, state="launched", stream_id=stream.id)
 
     async def _channels(self, job: Resource) -> tuple[Channel, ...]:
+        objects = self._rooms.objects.of(role_of(job), job.key.region)
         try:
             return tuple(
-                [
-                    await resolve_channel(self._rooms.buckets, item)
-                    for item in job.body.get("InputDataConfig", [])
-                ]
+                [await resolve_channel(objects, item) for item in job.body.get("InputDataConfig", [])]
             )
         except InputError as error:
             raise CannotStartError(str(error)) from error

@@ -45,7 +45,7 @@ class TrainingReconciler:
         self._rooms = rooms
         self._capacity = capacity
         self._launcher = Launcher(rooms)
-        self._settlement = Settlement(rooms.resources, rooms.keys, rooms.logs, rooms.buckets, rooms.clock)
+        self._settlement = Settlement(rooms.resources, rooms.keys, rooms.logs, rooms.objects, rooms.clock)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._woken = asyncio.Event()
         self._main: asyncio.Task[None] | None = None

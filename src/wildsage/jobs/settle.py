@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from wildsage.core.clock import Clock
+from wildsage.core.errors import AccessDeniedError
+from wildsage.core.s3_uri import S3UriError, split_s3_uri
 from wildsage.jobs.history import advance
-from wildsage.jobs.inputs import InputError, split_s3_uri
+from wildsage.jobs.training import role_of
 from wildsage.store.access_keys import AccessKeys
-from wildsage.store.buckets import Buckets
 from wildsage.store.database import Transaction
 from wildsage.store.logs import LogStreams
+from wildsage.store.object_access import RoleObjects
 from wildsage.store.resources import Body, Resource, Resources
 from wildsage.store.run_tokens import RunTokens
 from wildsage.store.runs import Run, Runs
@@ -31,12 +33,12 @@ class Settlement:
     """Turns exit records into terminal states. Every method may be repeated after a crash."""
 
     def __init__(
-        self, resources: Resources, keys: AccessKeys, logs: LogStreams, buckets: Buckets, clock: Clock
+        self, resources: Resources, keys: AccessKeys, logs: LogStreams, objects: RoleObjects, clock: Clock
     ) -> None:
         self._resources = resources
         self._keys = keys
         self._logs = logs
-        self._buckets = buckets
+        self._objects = objects
         self._clock = clock
 
     async def never_started(self, run: Run, *, reason: str = "", stopped: bool = False) -> None:
@@ -63,9 +65,11 @@ class Settlement:
         try:
             if record.outcome in ("completed", "stopped", "failed"):
                 changes |= await self._adopt(job, folder)
-        except (ArtifactError, InputError) as error:
+        except (ArtifactError, S3UriError) as error:
+            # Why the container failed matters more than what became of the rest.
+            if record.outcome != "failed":
+                changes["FailureReason"] = f"ClientError: {error}"[:LONGEST_REASON]
             secondary = "Failed"
-            changes["FailureReason"] = f"ClientError: {error}"[:LONGEST_REASON]
         if secondary == "Failed":
             changes.setdefault("FailureReason", failure_reason(job, record))
         await self._write_end(run, secondary, record.at, changes)
@@ -82,8 +86,15 @@ class Settlement:
 
     async def _adopt(self, job: Resource, folder: RunFolder) -> Body:
         """Bring what the supervisor packed into the store. Returns the members that say where."""
+        try:
+            return await self._adopt_as_role(job, folder)
+        except AccessDeniedError as error:
+            raise ArtifactError(f"Artifact upload failed:{error.code}: {error.message}") from None
+
+    async def _adopt_as_role(self, job: Resource, folder: RunFolder) -> Body:
+        objects = self._objects.of(role_of(job), job.key.region)
         bucket, prefix = split_s3_uri(job.body["OutputDataConfig"]["S3OutputPath"])
-        if self._buckets.bucket(bucket) is None:
+        if objects.bucket(bucket) is None:
             raise ArtifactError(
                 f"the output bucket {bucket} does not exist; artifacts could not be stored."
                 " Create it (aws s3 mb) and run the job again"
@@ -92,7 +103,7 @@ class Settlement:
         for path in sorted(folder.out.rglob("*")):
             if path.is_file():
                 relative = path.relative_to(folder.out).as_posix()
-                await self._buckets.adopt_file(path, bucket, f"{base}/{relative}")
+                await objects.adopt_file(path, bucket, f"{base}/{relative}")
         model = _model_name(folder.out)
         return {"ModelArtifacts": {"S3ModelArtifacts": f"s3://{bucket}/{base}/{model}"}}
 

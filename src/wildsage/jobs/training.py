@@ -8,6 +8,7 @@ from typing import Any
 from wildsage.images.catalogue import ImageCatalogue, ResolvedImage, brings_script
 from wildsage.jobs.capacity import Slot
 from wildsage.store.resources import Resource
+from wildsage.store.run_tokens import RunRole
 from wildsage.supervisor.contract import Channel, JobFile, Limits, Mount, Program
 
 HOST = "algo-1"
@@ -38,6 +39,11 @@ def image_of(images: ImageCatalogue, body: Mapping[str, Any]) -> ResolvedImage:
         specification.get("ContainerEntrypoint", ()),
     )
     return images.resolve(specification["TrainingImage"], script=script)
+
+
+def role_of(job: Resource) -> RunRole:
+    """Return the role that everything of a training job is done as."""
+    return RunRole(job.key.account, job.body["RoleArn"])
 
 
 def describe_run(

@@ -3,23 +3,29 @@
 import logging
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from wildsage.core.arns import Arn
 from wildsage.core.clock import Clock
 from wildsage.core.context import RequestContext
 from wildsage.core.errors import AccessDeniedError, ValidationError
-from wildsage.core.policy import AccessRequest, Decision
-from wildsage.core.policy_conditions import ContextValues
-from wildsage.services.iam.directory import Directory
+from wildsage.core.permission import Permission
+from wildsage.core.policy import AccessRequest, Decision, Policy
+from wildsage.services.iam.directory import CHANGED, Directory, evaluate_within
 from wildsage.services.iam.execution_roles import (
     SAGEMAKER,
     TRUST_SAGEMAKER,
     create_execution_role,
     ensure_default_role,
 )
-from wildsage.store.resources import Resources
+from wildsage.services.operation import Request
+from wildsage.services.permissions import Permissions
+from wildsage.store.resources import Resource, Resources
 
+_PLAIN_CODE = frozenset({"s3", "sts", "iam"})
+"""They say ``AccessDenied``, all others ``AccessDeniedException``."""
+_MOST_STANDINGS = 4096
 _ROLE_ARN = re.compile(
     r"arn:aws[a-z-]*:iam::(?P<account>\d{12}):role(?P<path>/(?:[!-~]+/)?)(?P<name>[\w+=,.@-]{1,64})"
 )
@@ -27,12 +33,31 @@ _ROLE_ARN = re.compile(
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """What the policies of a principal come to, as of one generation of roles and policies.
+
+    Attributes
+    ----------
+    may_refuse
+        Whether anything can be denied at all. Where not, nothing is evaluated.
+    """
+
+    generation: int
+    account: str
+    role: Resource | None
+    grants: Sequence[Policy]
+    boundary: list[Policy] | None
+    may_refuse: bool
+
+
 class Authorizer:
     """Everything done for somebody is asked here first.
 
     The account of the caller is the account of what it reaches for. Within it, an explicit Deny of the
     role behind the caller wins; what no policy of the role mentions is allowed, and written to the debug
-    log.
+    log. Policies are read once after each change of any of them: a request of a principal that nothing is
+    denied to costs no SQL.
 
     Parameters
     ----------
@@ -42,67 +67,99 @@ class Authorizer:
 
     def __init__(self, resources: Resources, *, deny_by_default: bool = False) -> None:
         self._directory = Directory(resources)
+        self._permissions = Permissions(self._directory)
         self._deny_by_default = deny_by_default
+        self._standings: dict[str, _Standing] = {}
+        self._generation = 0
+        resources.database.listen(CHANGED, self._forget)
 
-    def authorize(
-        self,
-        context: RequestContext,
-        action: str,
-        resource: str,
-        values: Mapping[str, ContextValues] | None = None,
-        *,
-        code: str = "AccessDeniedException",
+    def authorize_operation(
+        self, context: RequestContext, service: str, operation: str, request: Request
     ) -> None:
-        """Let the principal of `context` perform `action` on `resource`, or raise.
+        """Let the principal of `context` call an operation with this request, or raise as `authorize` does."""
+        standing = self._standing(context)
+        if standing.may_refuse or _log.isEnabledFor(logging.DEBUG):
+            code = "AccessDenied" if service in _PLAIN_CODE else AccessDeniedError.code
+            for permission in self._permissions.of(context, service, operation, request):
+                self._require(context, standing, permission, code)
 
-        Parameters
-        ----------
-        resource
-            An ARN, or ``*``.
-        values
-            Values of condition keys by lower-case name, besides those every request has.
-        code
-            What the service calls it; S3, STS and IAM say ``AccessDenied``.
+    def authorize(self, context: RequestContext, permission: Permission) -> None:
+        """Let the principal of `context` do something, or raise.
 
         Raises
         ------
         AccessDeniedError
             Naming principal, action and resource.
         """
-        reason = self._reason_against(context, action, resource, values or {})
+        self._require(context, self._standing(context), permission, "AccessDenied")
+
+    def _require(
+        self, context: RequestContext, standing: _Standing, permission: Permission, code: str
+    ) -> None:
+        reason = self._reason_against(context, standing, permission)
         if reason:
             raise AccessDeniedError(
-                f"User: {context.principal_arn} is not authorized to perform: {action} on resource: {resource} {reason}",
+                f"User: {context.principal_arn} is not authorized to perform: {permission.action}"
+                f" on resource: {permission.resource} {reason}",
                 code=code,
             )
 
-    def _reason_against(
-        self, context: RequestContext, action: str, resource: str, values: Mapping[str, ContextValues]
-    ) -> str:
-        principal = context.principal_arn
-        owner = Arn.parse(principal).account
-        if owner != context.account:
-            return f"because it belongs to account {owner}, not {context.account}"
-        role = self._directory.role_of_principal(context.account, principal)
-        if role is None:
-            _log.debug("%s may %s on %s: it has no role here", principal, action, resource)
+    def _reason_against(self, context: RequestContext, standing: _Standing, permission: Permission) -> str:
+        action, resource = permission.action, permission.resource
+        if standing.account != context.account:
+            return f"because it belongs to account {standing.account}, not {context.account}"
+        if standing.role is None:
+            _log.debug("%s may %s on %s: it has no role here", context.principal_arn, action, resource)
             return ""
         known = {
-            "aws:principalarn": (role.arn,),
+            "aws:principalarn": (standing.role.arn,),
             "aws:principalaccount": (context.account,),
             "aws:requestedregion": (context.region,),
             "aws:currenttime": (str(context.clock.now()),),
             "aws:epochtime": (str(int(context.clock.now())),),
         }
-        decision = self._directory.decide(
-            role, AccessRequest(action, resource, context={**known, **values})
+        decision = evaluate_within(
+            standing.grants,
+            standing.boundary,
+            AccessRequest(action, resource, context={**known, **permission.values}),
         ).decision
         if decision is Decision.EXPLICIT_DENY:
             return "with an explicit deny in an identity-based policy"
         if decision is Decision.IMPLICIT_DENY and self._deny_by_default:
             return f"because no identity-based policy allows the {action} action"
-        _log.debug("%s may %s on %s: %s", principal, action, resource, decision.value)
+        _log.debug("%s may %s on %s: %s", context.principal_arn, action, resource, decision.value)
         return ""
+
+    def _standing(self, context: RequestContext) -> _Standing:
+        standing = self._standings.get(context.principal_arn)
+        if standing is None or standing.generation != self._generation or standing.account != context.account:
+            if len(self._standings) >= _MOST_STANDINGS:
+                self._standings.clear()
+            standing = self._standings[context.principal_arn] = self._read_standing(context)
+        return standing
+
+    def _read_standing(self, context: RequestContext) -> _Standing:
+        generation = self._generation  # before reading: a change meanwhile makes the result an old one
+        account = Arn.parse(context.principal_arn).account
+        if account != context.account:
+            return _Standing(generation, account, None, (), None, may_refuse=True)
+        role = self._directory.role_of_principal(account, context.principal_arn)
+        if role is None:
+            return _Standing(generation, account, None, (), None, may_refuse=False)
+        grants = [grant.policy for grant in self._directory.grants(role)]
+        boundary = self._directory.boundary(role)
+        denies = any(
+            statement.effect == "Deny"
+            for policy in (*grants, *(boundary or ()))
+            for statement in policy.statements
+        )
+        return _Standing(
+            generation, account, role, grants, boundary, may_refuse=denies or self._deny_by_default
+        )
+
+    def _forget(self) -> None:
+        # Called by the thread that commits, before the change is acknowledged.
+        self._generation += 1
 
 
 class Roles:
@@ -121,7 +178,7 @@ class Roles:
 
     async def ensure_default_role(self, account: str) -> str:
         """Make the account's default execution role unless it is there, and return its ARN."""
-        return await ensure_default_role(self._directory.resources, account, now=self._clock.now())
+        return await ensure_default_role(self._directory, account, now=self._clock.now())
 
     async def require_passable(
         self, context: RequestContext, role_arn: str, *, member: str = "RoleArn", service: str = SAGEMAKER
@@ -151,7 +208,7 @@ class Roles:
         if role is None and self._create_roles:
             _log.warning("%s does not exist: it is made on sight (--create-roles)", role_arn)
             await create_execution_role(
-                self._directory.resources, context.account, role_arn, now=self._clock.now(),
+                self._directory, context.account, role_arn, now=self._clock.now(),
                 description=f"Made by Wildsage on sight, for a request of {context.principal_arn}.",
             )  # fmt: skip
             role = self._directory.find_role(context.account, found["name"])

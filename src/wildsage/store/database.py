@@ -7,7 +7,8 @@ Guarantees
 - Works run one at a time, in the order of their arrival, each in a savepoint of its own: one that
   raises is rolled back alone.
 - A reader sees every write that was acknowledged before it asked.
-- Topics notified by a work reach their listeners only after the commit.
+- Topics notified by a work reach their listeners only after the commit, and before the work is
+  acknowledged: whoever keeps what it read has let go of it when the writer goes on.
 
 The SQL that callers pass is the portable subset (no SQLite-only functions), so that another
 database can stand behind the same contract.
@@ -189,11 +190,11 @@ class Database:
                 if not task.future.done():
                     task.future.set_exception(error)
             return
-        for task, result in done:
-            task.future.set_result(result)
         for topic in topics:
             for wake in self._listeners[topic]:
                 wake()
+        for task, result in done:
+            task.future.set_result(result)
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)

@@ -5,7 +5,10 @@ import hmac
 import secrets
 from dataclasses import dataclass
 
+from wildsage.core.arns import Arn
 from wildsage.store.database import Database, Transaction
+
+_SESSION = "SageMaker"
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +17,12 @@ class RunRole:
 
     account: str
     role_arn: str
+
+    @property
+    def session_arn(self) -> str:
+        """The principal that its credentials stand for."""
+        arn = Arn.parse(self.role_arn)
+        return f"arn:{arn.partition}:sts::{self.account}:assumed-role/{arn.resource_name}/{_SESSION}"
 
 
 class RunTokens:

@@ -12,6 +12,7 @@ from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
+from tests.aws.support import allow
 from tests.live import client, serve
 
 from wildsage.aws.authentication import Authenticator
@@ -33,7 +34,8 @@ def url(tmp_path_factory):
     clock, folder = SystemClock(), tmp_path_factory.mktemp("data")
     database, objects = Database(folder / "state.db", "state"), Objects(folder / "objects")
     handlers = {"s3": s3_operations(Buckets(database, objects, clock))}
-    with serve(Gateway(handlers, Authenticator({KEY.access_key_id: KEY}.get, clock), {}, clock)) as url:
+    authenticate = Authenticator({KEY.access_key_id: KEY}.get, clock)
+    with serve(Gateway(handlers, authenticate, allow, {}, clock)) as url:
         yield url
     database.close()
     objects.close()

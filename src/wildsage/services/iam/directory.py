@@ -32,6 +32,8 @@ from wildsage.store.resources import Body, Key, Query, Resource, Resources
 
 ROLE = "role"
 POLICY = "policy"
+CHANGED = "identities"
+"""Notified with each change of a role or a policy."""
 LARGEST_ACCOUNT = 5000
 """As many roles, and as many policies, as an account of AWS can be allowed."""
 
@@ -104,7 +106,16 @@ class Directory:
             change(transaction, found)
             Resources.update(transaction, found.key, at=context.clock.now(), body=found.body)
 
-        await self.resources.database.write(work)
+        await self.write(work)
+
+    async def write(self, work: Callable[[Transaction], None]) -> None:
+        """Change roles or policies in one transaction, and let everybody know who keeps what it read."""
+
+        def announced(transaction: Transaction) -> None:
+            work(transaction)
+            transaction.notify(CHANGED)
+
+        await self.resources.database.write(announced)
 
     # Policies
 

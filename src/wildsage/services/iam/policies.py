@@ -70,7 +70,7 @@ class Policies:
             put_tags(transaction, arn, request.get("Tags", []))
 
         try:
-            await self._directory.resources.database.write(store)
+            await self._directory.write(store)
         except AlreadyExistsError:
             raise already_exists(
                 f"A policy called {name} already exists. Duplicate names are not allowed."
@@ -136,7 +136,7 @@ class Policies:
             Resources.delete(transaction, key)
             Tags.remove_all(transaction, arn)
 
-        await self._directory.resources.database.write(remove)
+        await self._directory.write(remove)
         return {}
 
     # Versions
@@ -237,7 +237,7 @@ class Policies:
             change(policy.body)
             Resources.update(transaction, key, at=context.clock.now(), body=policy.body)
 
-        await self._directory.resources.database.write(work)
+        await self._directory.write(work)
 
     @staticmethod
     def _fetch(transaction: Transaction, key: Any, arn: str) -> Resource:

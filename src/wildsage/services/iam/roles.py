@@ -59,7 +59,7 @@ class Roles:
             put_tags(transaction, arn, request.get("Tags", []))
 
         try:
-            await self._directory.resources.database.write(store)
+            await self._directory.write(store)
         except AlreadyExistsError:
             raise already_exists(f"Role with name {name} already exists.") from None
         return {"Role": self._detailed(self._directory.role(context.account, name))}
@@ -136,7 +136,7 @@ class Roles:
             Resources.delete(transaction, key)
             Tags.remove_all(transaction, role.arn)
 
-        await self._directory.resources.database.write(remove)
+        await self._directory.write(remove)
         return {}
 
     @operation("TagRole")

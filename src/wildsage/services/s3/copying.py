@@ -106,14 +106,7 @@ def find_source(
     ServiceError
         ``InvalidArgument``, ``NoSuchBucket``, ``NoSuchKey``, ``AccessDenied`` or ``PreconditionFailed``.
     """
-    path, _, query = request["CopySource"].partition("?")
-    name, _, key = unquote(path).removeprefix("/").partition("/")
-    if not name or not key or name.startswith("arn:"):
-        raise invalid_argument(
-            f"Copy Source must mention the source bucket and key: sourcebucket/sourcekey, not {request['CopySource']!r}",
-            ArgumentName="x-amz-copy-source",
-            ArgumentValue=request["CopySource"],
-        )
+    name, key, query = split_copy_source(request)
     if query:
         check_version(unquote(query.removeprefix("versionId=")))
     bucket = buckets.bucket(name)
@@ -125,6 +118,25 @@ def find_source(
         raise no_such_key(key)
     check_source(found[0], request)
     return found
+
+
+def split_copy_source(request: Request) -> tuple[str, str, str]:
+    """Split ``CopySource`` into bucket, key and query string.
+
+    Raises
+    ------
+    ServiceError
+        ``InvalidArgument``.
+    """
+    path, _, query = request["CopySource"].partition("?")
+    name, _, key = unquote(path).removeprefix("/").partition("/")
+    if not name or not key or name.startswith("arn:"):
+        raise invalid_argument(
+            f"Copy Source must mention the source bucket and key: sourcebucket/sourcekey, not {request['CopySource']!r}",
+            ArgumentName="x-amz-copy-source",
+            ArgumentValue=request["CopySource"],
+        )
+    return name, key, query
 
 
 def _attributes(

@@ -7,19 +7,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from wildsage.core.context import RequestContext
-from wildsage.core.errors import ResourceInUseError, ValidationError
+from wildsage.core.errors import AccessDeniedError, ResourceInUseError, ValidationError
+from wildsage.core.s3_uri import S3UriError, split_s3_uri
 from wildsage.core.states import is_terminal
 from wildsage.images.catalogue import ImageCatalogue, ResolvedImage, UnknownImageError
 from wildsage.jobs.history import advance, first_step
-from wildsage.jobs.inputs import InputError, source_of, split_s3_uri
+from wildsage.jobs.inputs import InputError, source_of
 from wildsage.jobs.reconciler import TOPIC
 from wildsage.jobs.settle import public_members
 from wildsage.jobs.training import image_of
 from wildsage.services.operation import Request, Response, operation
 from wildsage.services.sagemaker.common import key_of, list_page, put_new_tags, sagemaker_arn
-from wildsage.store.buckets import Buckets
 from wildsage.store.database import Transaction
+from wildsage.store.object_access import ObjectAccess, RoleObjects
 from wildsage.store.resources import AlreadyExistsError, Body, Resource, Resources
+from wildsage.store.run_tokens import RunRole
 from wildsage.store.runs import TRAINING_JOB, Runs
 from wildsage.store.tags import Tags
 
@@ -45,7 +47,7 @@ class TrainingJobRules:
     """
 
     images: ImageCatalogue
-    buckets: Buckets
+    objects: RoleObjects
     require_passable_role: RequirePassableRole
     can_isolate: bool
     metric_definitions: Callable[[str], Sequence[Mapping[str, str]]]
@@ -231,19 +233,29 @@ class TrainingJobs:
         for name in names:
             if names.count(name) > 1:
                 raise ValidationError(f"Duplicate channel name: {name!r}. Give each channel its own name")
+        objects = self._rules.objects.of(RunRole(context.account, request["RoleArn"]), context.region)
         for channel in channels:
             try:
                 source = source_of(channel)
                 bucket, prefix = split_s3_uri(source["S3Uri"])
-            except InputError as error:
+            except (InputError, S3UriError) as error:
                 raise ValidationError(str(error)) from None
-            if not self._rules.buckets.exists_under(bucket, prefix):
+            if not _has_objects(objects, context.region, bucket, prefix):
                 raise ValidationError(
                     f'No S3 objects found under S3 URL "{source["S3Uri"]}" given in input data source.'
                     f" Please ensure that the bucket exists in the selected region ({context.region}),"
                     " that objects exist under that S3 prefix, and that the role"
                     f' "{request["RoleArn"]}" has "s3:ListBucket" permissions on bucket "{bucket}".'
                 )
+
+
+def _has_objects(objects: ObjectAccess, region: str, bucket: str, prefix: str) -> bool:
+    """Tell whether a job finds something to read: objects in its own region that its role may list."""
+    try:
+        found = objects.bucket(bucket)
+        return found is not None and found.region == region and objects.exists_under(bucket, prefix)
+    except AccessDeniedError:
+        return False
 
 
 def _check_input_modes(request: Request) -> None:

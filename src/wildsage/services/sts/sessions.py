@@ -8,7 +8,6 @@ from wildsage.core.context import RequestContext
 from wildsage.core.credentials import AccessKey
 from wildsage.core.errors import AccessDeniedError, ServiceError, ValidationError
 from wildsage.core.policy import AccessRequest
-from wildsage.services.authorization import Authorizer
 from wildsage.services.iam.directory import Directory
 from wildsage.services.operation import Request, Response, operation
 from wildsage.store.access_keys import AccessKeys
@@ -22,10 +21,9 @@ _SESSION_SECONDS = 43200
 class Sessions:
     """Sessions of roles."""
 
-    def __init__(self, resources: Resources, keys: AccessKeys, authorizer: Authorizer) -> None:
+    def __init__(self, resources: Resources, keys: AccessKeys) -> None:
         self._directory = Directory(resources)
         self._keys = keys
-        self._authorizer = authorizer
 
     @operation("GetCallerIdentity")
     async def caller(self, context: RequestContext, request: Request) -> Response:  # noqa: ARG002 - the shape of every handler
@@ -52,7 +50,6 @@ class Sessions:
                 f"User: {context.principal_arn} is not authorized to perform: sts:AssumeRole on resource: {arn}",
                 code="AccessDenied",
             )
-        self._authorizer.authorize(context, "sts:AssumeRole", arn, code="AccessDenied")
         lifetime = request.get("DurationSeconds", _ASSUMED_SECONDS)
         if lifetime > role.body["MaxSessionDuration"]:
             raise ValidationError(

@@ -1,0 +1,113 @@
+"""Which permissions a request needs: IAM actions, and the resources that it names.
+
+S3 has a table of its own. Of all other services an action is called as its operation, and asked for on each
+resource that a member of the request names, or on ``*``. Source: Service Authorization Reference.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from wildsage.core.context import RequestContext
+from wildsage.core.permission import Permission
+from wildsage.services.iam.directory import Directory
+from wildsage.services.operation import Request
+from wildsage.services.s3.permissions import s3_permissions
+
+_KINDS: Mapping[str, str] = {
+    "EndpointConfigName": "endpoint-config",
+    "EndpointName": "endpoint",
+    "ModelName": "model",
+    "TrainingJobName": "training-job",
+}
+"""Kind of a SageMaker resource by the request member that names one."""
+
+_PASSED_ROLES = ("RoleArn", "ExecutionRoleArn")
+_WITHOUT_PERMISSION = frozenset({"GetCallerIdentity", "GetSessionToken"})
+"""Of STS: these work even where a policy denies them."""
+
+ResourcesOf = Callable[[RequestContext, Request], Iterable[str]]
+
+
+class Permissions:
+    """Reads off a request what its principal must be allowed."""
+
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
+        self._resources: Mapping[str, tuple[str, ResourcesOf]] = {
+            "iam": ("iam", self._identities),
+            "logs": ("logs", _log_groups),
+            "sagemaker": ("sagemaker", _sagemaker_resources),
+            "sagemaker-runtime": ("sagemaker", _sagemaker_resources),
+            "sts": ("sts", _assumed_role),
+        }
+
+    def of(
+        self, context: RequestContext, service: str, operation: str, request: Request
+    ) -> Iterator[Permission]:
+        """Yield the permissions that a request needs.
+
+        Parameters
+        ----------
+        service
+            As botocore names it.
+        """
+        if service == "s3":
+            yield from s3_permissions(context, operation, request)
+            return
+        if service == "sts" and operation in _WITHOUT_PERMISSION:
+            return
+        prefix, resources_of = self._resources.get(service, (service, _nothing))
+        for resource in tuple(resources_of(context, request)) or ("*",):
+            yield Permission(f"{prefix}:{operation}", resource)
+        if service == "sagemaker":
+            yield from _passed_roles(request)
+
+    def _identities(self, context: RequestContext, request: Request) -> Iterator[str]:
+        if "RoleName" in request:
+            role = self._directory.find_role(context.account, request["RoleName"])
+            yield _iam_arn(context, "role", request, "RoleName") if role is None else role.arn
+        elif "PolicyArn" in request:
+            yield request["PolicyArn"]
+        elif "PolicyName" in request:
+            yield _iam_arn(context, "policy", request, "PolicyName")
+        elif "PolicySourceArn" in request:
+            yield request["PolicySourceArn"]
+
+
+def _nothing(_context: RequestContext, _request: Request) -> Iterable[str]:
+    return ()
+
+
+def _iam_arn(context: RequestContext, kind: str, request: Request, member: str) -> str:
+    path = request.get("Path", "/")
+    return f"arn:{context.partition}:iam::{context.account}:{kind}{path}{request[member]}"
+
+
+def _sagemaker_resources(context: RequestContext, request: Request) -> Iterator[str]:
+    for member, kind in _KINDS.items():
+        if member in request:
+            # As the resource's own ARN has it: in lower case.
+            name = request[member].lower()
+            yield f"arn:{context.partition}:sagemaker:{context.region}:{context.account}:{kind}/{name}"
+    if "ResourceArn" in request:
+        yield request["ResourceArn"]
+
+
+def _passed_roles(request: Request) -> Iterator[Permission]:
+    for member in _PASSED_ROLES:
+        if member in request:
+            values = {"iam:passedtoservice": ("sagemaker.amazonaws.com",)}
+            yield Permission("iam:PassRole", request[member], values)
+
+
+def _log_groups(context: RequestContext, request: Request) -> Iterator[str]:
+    if "resourceArn" in request:
+        yield request["resourceArn"]
+    elif "logGroupName" in request:
+        group = f"log-group:{request['logGroupName']}"
+        stream = f":log-stream:{request['logStreamName']}" if "logStreamName" in request else ""
+        yield f"arn:{context.partition}:logs:{context.region}:{context.account}:{group}{stream}"
+
+
+def _assumed_role(_context: RequestContext, request: Request) -> Iterator[str]:
+    if "RoleArn" in request:
+        yield request["RoleArn"]
