@@ -1,6 +1,7 @@
 """Log streams: positions, both directions, and the tailer's one transaction."""
 
 import asyncio
+import fcntl
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -122,3 +123,48 @@ def test_a_deleted_group_is_gone_with_its_content(logs):
     asyncio.run(logs.delete_group(logs.group("1", "r", "/group")))
     assert logs.groups("1", "r") == []
     assert not stream.path.exists()
+
+
+def messages(logs, stream):
+    return [frame.message for frame in logs.read_forward(stream, 0, 10_000)]
+
+
+def test_an_append_cuts_off_what_a_crash_tore(logs):
+    stream = attach(logs)
+    write(stream, "first")
+    scan_all(logs, stream)
+    write(stream, "second")  # whole, and not scanned yet
+    with stream.path.open("ab") as file:
+        file.write(encode_frame(2, b"torn")[:-1])
+    asyncio.run(logs.append(logs.stream_by_id(stream.id), [(3, "next")], 2.0))
+    assert messages(logs, stream) == ["first", "second", "next"]
+
+
+def test_an_append_leaves_alone_what_a_living_supervisor_writes(logs):
+    stream = attach(logs)
+    whole = encode_frame(1, b"half of it is there")
+    with stream.path.open("ab") as supervisor:
+        fcntl.flock(supervisor, fcntl.LOCK_EX)
+        supervisor.write(whole[:-4])
+        supervisor.flush()
+        asyncio.run(logs.append(stream, [(3, "next")], 2.0))
+        assert whole[:-4] in stream.path.read_bytes()
+
+
+def test_a_segment_that_lost_its_end_in_a_power_cut_goes_on(logs):
+    """The database may be ahead of the file: what was scanned and is gone must not hide what comes."""
+    stream = attach(logs)
+    write(stream, "kept", *["lost " * 6000] * 10)
+
+    def scrape(frame):
+        return [MetricPoint(frame.message[:5].strip(), 1.0, 1.0)]
+
+    scan_all(logs, stream, scrape)
+    end = logs.read_forward(stream, 0, 1)[0].end
+    with stream.path.open("r+b") as file:
+        file.truncate(end + 7)
+    scan_all(logs, stream, scrape)
+    asyncio.run(logs.append(logs.stream_by_id(stream.id), [(9, "new")], 2.0))
+    assert messages(logs, stream) == ["kept", "new"]
+    assert [frame.message for frame in logs.read_backward(stream, None, 10)] == ["kept", "new"]
+    assert logs.stream_by_id(stream.id).scanned == stream.path.stat().st_size

@@ -1,5 +1,6 @@
 """Lines, bounds and the file they go to."""
 
+import fcntl
 import os
 import time
 from itertools import pairwise
@@ -111,3 +112,22 @@ def test_the_pump_writes_while_the_container_runs_and_flushes_at_its_end(tmp_pat
     assert pump.tail == ("first", "broken \ufffd\ufffd utf-8", "no end")
     with (tmp_path / "log").open("rb") as file:
         assert all(before <= frame.timestamp_ms <= before + 20_000 for frame in read_frames(file, 0))
+
+
+def test_the_server_can_tell_that_a_supervisor_writes(tmp_path):
+    log = LogFile(tmp_path / "log")
+    with (tmp_path / "log").open("ab") as server, pytest.raises(BlockingIOError):
+        fcntl.flock(server, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    assert log.append([b"line"])
+
+
+def test_a_full_disk_keeps_what_another_wrote_meanwhile(tmp_path, monkeypatch):
+    log = LogFile(tmp_path / "log")
+    assert log.append([b"one"])
+    with (tmp_path / "log").open("ab") as server:
+        server.write(encode_frame(1, b"from a client"))
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda file, data: write(file, data[:5]))
+    assert not log.append([b"lost"])
+    monkeypatch.undo()
+    assert messages(tmp_path / "log") == ["one", "from a client"]

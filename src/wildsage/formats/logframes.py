@@ -51,3 +51,19 @@ def read_frames(file: BinaryIO, start: int, limit: int | None = None) -> Iterato
         yield Frame(timestamp_ms, content.decode("utf-8", "replace"), position, end)
         position = end
         count += 1
+
+
+def whole_length(file: BinaryIO, start: int = 0) -> int:
+    """Return the position behind the last whole frame; what follows was torn off by a crash.
+
+    A writer cuts it away before it appends, or no reader would ever get past it.
+
+    Parameters
+    ----------
+    start
+        Where a frame begins, or the end of the file.
+    """
+    end = start
+    for frame in read_frames(file, start):
+        end = frame.end
+    return end

@@ -6,6 +6,7 @@ position up to which the tailer has read. A position in the file is a position i
 tokens stay valid while the stream grows.
 """
 
+import fcntl
 import json
 import os
 import sqlite3
@@ -13,8 +14,9 @@ import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
-from wildsage.formats.logframes import Frame, encode_frame, read_frames
+from wildsage.formats.logframes import Frame, encode_frame, read_frames, whole_length
 from wildsage.store.database import Database, Transaction
 
 _INDEX_EVERY_BYTES = 128 * 1024
@@ -218,7 +220,9 @@ class LogStreams:
 
         def store(transaction: Transaction) -> None:
             # In the writer thread: appends to one stream never interleave.
-            with stream.path.open("ab") as file:
+            with stream.path.open("a+b") as file:
+                if _is_only_writer(file):
+                    file.truncate(whole_length(file, min(stream.scanned, _size(file))))
                 file.write(data)
                 file.flush()
                 os.fdatasync(file.fileno())
@@ -287,9 +291,12 @@ class LogStreams:
     def _advance(self, transaction: Transaction, stream_id: int, arn: str, scrape: Scrape, at: float) -> int:
         row = transaction.execute("SELECT * FROM log_stream WHERE id = ?", (stream_id,)).fetchone()
         path = None if row is None else self._folder / row["segment"]
-        if path is None or not path.exists() or path.stat().st_size <= row["scanned"]:
+        if path is None or not path.exists() or path.stat().st_size == row["scanned"]:
             return 0
         with path.open("rb") as file:
+            if _size(file) < row["scanned"]:
+                self._go_back(transaction, stream_id, whole_length(file))
+                return 0
             frames = list(read_frames(file, row["scanned"], _SCAN_FRAMES))
         if not frames:
             return 0
@@ -321,6 +328,14 @@ class LogStreams:
         )
         transaction.notify(f"log-{stream_id}")
         return len(frames)
+
+    @staticmethod
+    def _go_back(transaction: Transaction, stream_id: int, end: int) -> None:
+        """Forget what lies behind the end of a segment: a power cut took lines that were scanned already."""
+        transaction.execute("UPDATE log_stream SET scanned = ? WHERE id = ?", (end, stream_id))
+        transaction.execute(
+            "DELETE FROM log_position WHERE stream_id = ? AND position >= ?", (stream_id, end)
+        )
 
     # Metrics
 
@@ -357,6 +372,19 @@ class LogStreams:
             last_event_ms=row["last_event_ms"],
             ingested_at=row["ingested_at"],
         )
+
+
+def _is_only_writer(file: BinaryIO) -> bool:
+    """Lock a segment until it is closed; False where a supervisor, which lives, writes it."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _size(file: BinaryIO) -> int:
+    return os.fstat(file.fileno()).st_size
 
 
 def _group(row: sqlite3.Row) -> LogGroup:

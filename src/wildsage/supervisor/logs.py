@@ -1,5 +1,6 @@
 """From a container's output to its log stream: lines, timestamps, bounds."""
 
+import fcntl
 import os
 import threading
 import time
@@ -8,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from wildsage.formats.logframes import LARGEST_MESSAGE, encode_frame, read_frames
+from wildsage.formats.logframes import LARGEST_MESSAGE, encode_frame, whole_length
 
 TAIL_LINES = 20
 _TAIL_CHARACTERS = 1024
@@ -97,27 +98,32 @@ class Throttle:
 
 
 class LogFile:
-    """A stream's segment, appended to. A full disk loses lines, never the frames that are there."""
+    """A stream's segment, appended to. A full disk loses lines, never the frames that are there.
+
+    It is locked (flock) for as long as the process lives: what looks torn to the server may be just being
+    written, so the server cuts nothing off then.
+    """
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        self._end = _whole_length(path)
-        os.ftruncate(self._file, self._end)
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+        with path.open("rb") as file:
+            os.ftruncate(self._file, whole_length(file))
         self._dirty = False
 
     def append(self, lines: list[bytes]) -> bool:
         """Write lines as events of this moment; False where the disk did not take them."""
         at = int(time.time() * 1000)
         frames = b"".join(encode_frame(at, line) for line in lines)
+        end = os.lseek(self._file, 0, os.SEEK_END)
         try:
             written = os.write(self._file, frames)
         except OSError:
             written = 0
         if written < len(frames):
-            os.ftruncate(self._file, self._end)
+            os.ftruncate(self._file, end)
             return False
-        self._end += written
         self._dirty = True
         return True
 
@@ -127,11 +133,6 @@ class LogFile:
             with suppress(OSError):
                 os.fdatasync(self._file)
             self._dirty = False
-
-
-def _whole_length(path: Path) -> int:
-    with path.open("rb") as file:
-        return max((frame.end for frame in read_frames(file, 0)), default=0)
 
 
 class LogPump(threading.Thread):
@@ -155,8 +156,9 @@ class LogPump(threading.Thread):
 
     @property
     def tail(self) -> tuple[str, ...]:
-        """The last lines."""
-        return tuple(line.decode("utf-8", "replace")[:_TAIL_CHARACTERS] for line in self._tail)
+        """The last lines. The pump may still run: what outlived its container can hold the pipe open."""
+        lines = self._tail.copy()
+        return tuple(line.decode("utf-8", "replace")[:_TAIL_CHARACTERS] for line in lines)
 
     def run(self) -> None:
         """Read until every writer has closed the pipe."""
