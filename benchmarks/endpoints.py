@@ -1,17 +1,18 @@
 """From CreateEndpoint to InService, and what the way through the server adds to an invocation."""
 
-import http.client
-import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from benchmarks.report import Reading
 from benchmarks.server import CONTAINERS, Server, wait
+from benchmarks.wire import Request, UnixConnection, connection_to, send
 
 CALLS = 200
 PAYLOAD = b"5.1,3.5,1.4,0.2\n" * 8
+HEADERS = {"Content-Type": "text/csv"}
 
 
 def run(rounds: int) -> Iterator[Reading]:
@@ -28,20 +29,23 @@ def run(rounds: int) -> Iterator[Reading]:
             "InstanceType": "ml.m5.large",
         }
         sagemaker.create_endpoint_config(EndpointConfigName="echo", ProductionVariants=[variant])
-        in_service, direct, through = [], [], []
+        in_service, direct, through, boto3 = [], [], [], []
         for number in range(rounds):
             name = f"echo-{number}"
             in_service.append(deploy(sagemaker, name))
-            worker = UnixConnection(one_socket(server.data_dir))
-            direct += [milliseconds(lambda worker=worker: call_worker(worker)) for _ in range(CALLS)]
-            through += [milliseconds(lambda name=name: invoke(runtime, name)) for _ in range(CALLS)]
-            worker.close()
+            request = invocation(server, name)
+            with closing(UnixConnection(one_socket(server.data_dir))) as worker:
+                direct += milliseconds(send, worker, Request("/invocations", PAYLOAD, HEADERS))
+            with closing(connection_to(server.url)) as connection:
+                through += milliseconds(send, connection, request)
+            boto3 += milliseconds(by_boto3, runtime, name)
             sagemaker.delete_endpoint(EndpointName=name)
             while sagemaker.list_endpoints()["Endpoints"]:
                 time.sleep(0.02)
     yield Reading("CreateEndpoint → InService, one worker", tuple(in_service), target="≤ 2")
     yield Reading("peer: the worker called directly", tuple(direct), "ms")
-    yield Reading("InvokeEndpoint by boto3", tuple(through), "ms")
+    yield Reading("InvokeEndpoint, signed beforehand", tuple(through), "ms")
+    yield Reading("InvokeEndpoint by boto3", tuple(boto3), "ms")
 
 
 def deploy(sagemaker: Any, name: str) -> float:
@@ -53,34 +57,26 @@ def deploy(sagemaker: Any, name: str) -> float:
     return time.perf_counter() - began
 
 
-class UnixConnection(http.client.HTTPConnection):
-    """HTTP over the socket of a worker."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost")
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.connect(str(self._path))
-
-
 def one_socket(data_dir: Path) -> Path:
     """Return the socket of the one worker there is."""
     [path] = data_dir.glob("runs/*/run/serve.sock")
     return path
 
 
-def call_worker(worker: UnixConnection) -> None:
-    worker.request("POST", "/invocations", PAYLOAD, {"Content-Type": "text/csv"})
-    worker.getresponse().read()
+def invocation(server: Server, endpoint: str) -> Request:
+    url = f"{server.url}/endpoints/{endpoint}/invocations"
+    return Request(url, PAYLOAD, HEADERS).signed("sagemaker", server.keys)
 
 
-def invoke(runtime: Any, name: str) -> None:
-    runtime.invoke_endpoint(EndpointName=name, ContentType="text/csv", Body=PAYLOAD)["Body"].read()
+def by_boto3(runtime: Any, endpoint: str) -> None:
+    runtime.invoke_endpoint(EndpointName=endpoint, ContentType="text/csv", Body=PAYLOAD)["Body"].read()
 
 
-def milliseconds(work: Any) -> float:
-    began = time.perf_counter()
-    work()
-    return 1000 * (time.perf_counter() - began)
+def milliseconds(work: Callable[..., None], *arguments: object) -> list[float]:
+    """Return the wall time of each of many calls."""
+    times = []
+    for _ in range(CALLS):
+        began = time.perf_counter()
+        work(*arguments)
+        times.append(1000 * (time.perf_counter() - began))
+    return times

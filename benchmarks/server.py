@@ -1,6 +1,7 @@
 """A real server in a process of its own, on a data directory of its own, and boto3 clients of it."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -108,6 +109,11 @@ class Server:
             name: int(value.split()[0]) * 1024 / 1e6 for name, _, value in (x.partition(":") for x in lines)
         }
         return {"rss": found["Rss"], "pss": found["Pss"]}
+
+    def processor_seconds(self) -> float:
+        """Return the processor time that the server's process has used."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def training_job(name: str, image: str, role: str, **members: Any) -> dict[str, Any]:

@@ -1,30 +1,28 @@
 """CreateTrainingJob requests per second, against moto_server where one is given.
 
-Requests are signed beforehand, so that the client's own work is not what is measured. Wildsage's jobs wait
-for capacity meanwhile: two that never end hold the machine.
+Wildsage's jobs wait for capacity meanwhile, because two that never end hold the machine; what so many
+waiting jobs cost the idle server is the last figure.
 """
 
-import http.client
 import json
 import os
 import shlex
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Self
-from urllib.parse import urlsplit
-
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
+from contextlib import closing, suppress
+from typing import Self
 
 from benchmarks.report import Reading
-from benchmarks.server import REGION, Server, training_job
+from benchmarks.server import Server, training_job
+from benchmarks.wire import Request, connection_to, send
 
 REQUESTS = 400
 CONNECTIONS = 8
+IDLE_SECONDS = 3.0
 MOTO = os.environ.get("MOTO_SERVER")
 """The command ``moto_server`` of an environment that has it."""
 
@@ -42,9 +40,11 @@ def run(rounds: int) -> Iterator[Reading]:
             if moto.url:
                 theirs.append(rate(moto.url, ("key", "secret"), role, f"theirs-{number}"))
             ours.append(rate(server.url, server.keys, role, f"ours-{number}"))
+        load = idle_load(server)
     if theirs:
         yield Reading(f"peer: moto_server, CreateTrainingJob, {CONNECTIONS} connections", tuple(theirs), "/s")
     yield Reading(f"CreateTrainingJob, durable, {CONNECTIONS} connections", tuple(ours), "/s")
+    yield Reading(f"processor share of a server with {rounds * REQUESTS} waiting jobs", (load,), "%")
 
 
 class Moto:
@@ -57,7 +57,7 @@ class Moto:
 
     def __enter__(self) -> Self:
         if self._command:
-            port = 5123
+            port = free_port()
             self._process = subprocess.Popen(
                 [self._command, "-p", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
             )
@@ -71,43 +71,40 @@ class Moto:
             self._process.wait()
 
 
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
 def until_connected(port: int) -> None:
     while True:
-        try:
-            connection = http.client.HTTPConnection("127.0.0.1", port)
-            connection.connect()
-        except OSError:
-            time.sleep(0.05)
-        else:
-            connection.close()
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
             return
+        time.sleep(0.05)
 
 
 def rate(url: str, keys: tuple[str, str], role: str, prefix: str) -> float:
     """Send the requests and return how many were answered per second."""
+    headers = {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": "SageMaker.CreateTrainingJob"}
+    jobs = [training_job(f"{prefix}-{number}", "sleep", role) for number in range(REQUESTS)]
     requests = [
-        signed(url, keys, training_job(f"{prefix}-{number}", "sleep", role)) for number in range(REQUESTS)
+        Request(f"{url}/", json.dumps(job).encode(), headers).signed("sagemaker", keys) for job in jobs
     ]
     shares = [requests[start::CONNECTIONS] for start in range(CONNECTIONS)]
     with ThreadPoolExecutor(CONNECTIONS) as pool:
         began = time.perf_counter()
-        list(pool.map(lambda share: send(url, share), shares))
+        list(pool.map(lambda share: send_all(url, share), shares))
         return REQUESTS / (time.perf_counter() - began)
 
 
-def signed(url: str, keys: tuple[str, str], job: dict[str, Any]) -> AWSRequest:
-    headers = {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": "SageMaker.CreateTrainingJob"}
-    request = AWSRequest("POST", f"{url}/", headers, json.dumps(job))
-    SigV4Auth(Credentials(*keys), "sagemaker", REGION).add_auth(request)
-    return request
+def send_all(url: str, requests: list[Request]) -> None:
+    with closing(connection_to(url)) as connection:
+        for request in requests:
+            send(connection, request)
 
 
-def send(url: str, requests: list[AWSRequest]) -> None:
-    connection = http.client.HTTPConnection(urlsplit(url).netloc)
-    for request in requests:
-        connection.request("POST", "/", request.data, dict(request.headers))
-        answer = connection.getresponse()
-        body = answer.read()
-        if answer.status != 200:
-            raise RuntimeError(body.decode())
-    connection.close()
+def idle_load(server: Server) -> float:
+    """Return the share of one processor that a server uses while nobody asks it anything, in percent."""
+    before, began = server.processor_seconds(), time.perf_counter()
+    time.sleep(IDLE_SECONDS)
+    return 100 * (server.processor_seconds() - before) / (time.perf_counter() - began)
