@@ -153,6 +153,7 @@ def serve(wishes: Wishes, on_ready: Callable[[ServerInfo], None]) -> None:
             ws="none",
             lifespan="off",
             log_config=None,
+            proxy_headers=False,  # nobody stands in front: what a client says of others is not believed
             server_header=False,
             date_header=False,
             access_log=False,
