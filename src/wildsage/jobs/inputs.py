@@ -81,12 +81,13 @@ async def _from_manifest(objects: ObjectAccess, uri: str) -> "Any":
     bucket, key = split_s3_uri(uri)
     try:
         content = await objects.read_bytes(bucket, key, _LARGEST_MANIFEST)
+    except KeyError as error:
+        raise InputError(f"the manifest {uri} does not exist ({error})") from None
+    try:
         manifest = json.loads(content)
         prefix = manifest[0]["prefix"]
         names = [str(name) for name in manifest[1:]]
-    except KeyError as error:
-        raise InputError(f"the manifest {uri} does not exist ({error})") from None
-    except (ValueError, TypeError, IndexError) as error:
+    except (ValueError, TypeError, LookupError) as error:
         raise InputError(
             f'the manifest {uri} is not a JSON list [{{"prefix": "s3://…"}}, "name", …]: {error}'
         ) from None

@@ -1,12 +1,36 @@
 """Metrics of a job, found in its log lines by the regular expressions of its MetricDefinitions."""
 
-import re
+import logging
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import regex
 
 from wildsage.formats.logframes import Frame
 from wildsage.store.logs import MetricPoint, Scrape
 
-_LONGEST_LINE = 16_384  # a regular expression of a user must not meet a line of any length
+_LONGEST_LINE = 16_384
+_LONGEST_SEARCH_SECONDS = 0.1  # an expression that explodes must not hold up everybody's log
+
+_log = logging.getLogger(__name__)
+
+
+class InvalidExpressionError(ValueError):
+    """A ``Regex`` is not a regular expression."""
+
+
+def compile_expression(text: str) -> Any:
+    """Compile the ``Regex`` of a metric definition.
+
+    Raises
+    ------
+    InvalidExpressionError
+        If it is none.
+    """
+    try:
+        return regex.compile(text)
+    except regex.error as error:
+        raise InvalidExpressionError(f"{text!r}: {error}") from None
 
 
 def scraper(definitions: Sequence[Mapping[str, str]]) -> Scrape:
@@ -17,26 +41,33 @@ def scraper(definitions: Sequence[Mapping[str, str]]) -> Scrape:
     definitions
         ``MetricDefinitions`` of the job. The first group of each ``Regex`` is the value. Lines are tried as
         they are and with tabs as ``#011``, which is how CloudWatch shows them and what AWS's own
-        definitions expect.
+        definitions expect. A definition that takes too long on a line is given up, and the log says so.
     """
-    compiled = [(item["Name"], re.compile(item["Regex"])) for item in definitions]
+    compiled = {item["Name"]: compile_expression(item["Regex"]) for item in definitions}
 
     def scrape(frame: Frame) -> Iterable[MetricPoint]:
         line = frame.message[:_LONGEST_LINE]
-        escaped = line.replace("\t", "#011")
-        for name, pattern in compiled:
-            found = pattern.search(line) or (pattern.search(escaped) if escaped != line else None)
-            value = _number(found)
+        lines = (line, line.replace("\t", "#011")) if "\t" in line else (line,)
+        for name, pattern in list(compiled.items()):
+            try:
+                value = _value(pattern, lines)
+            except TimeoutError:
+                _log.warning("the Regex of metric %s takes too long on a log line: it is given up", name)
+                del compiled[name]
+                continue
             if value is not None:
                 yield MetricPoint(name, frame.timestamp_ms / 1000, value)
 
     return scrape
 
 
-def _number(found: "re.Match[str] | None") -> float | None:
-    if found is None or not found.groups():
-        return None
-    try:
-        return float(found[1])
-    except (TypeError, ValueError):
-        return None
+def _value(pattern: Any, lines: Iterable[str]) -> float | None:
+    """Return the number that the first group of the first match holds."""
+    for line in lines:
+        found = pattern.search(line, timeout=_LONGEST_SEARCH_SECONDS)
+        if found is not None and found.groups():
+            try:
+                return float(found[1])
+            except (TypeError, ValueError):
+                return None
+    return None

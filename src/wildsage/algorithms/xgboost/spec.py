@@ -71,9 +71,14 @@ def _share(name: str, description: str, low: float) -> Hyperparameter:
     )
 
 
-def _metric(name: str, goal: Literal["Minimize", "Maximize"]) -> Metric:
+def _metrics(name: str, goal: Literal["Minimize", "Maximize"]) -> tuple[Metric, Metric]:
+    """Return the metric of both channels; only that of the validation channel can be an objective."""
     # Syslog shows a tab as #011; both spellings are found.
-    return Metric(f"validation:{name}", rf".*\[[0-9]+\].*(?:#011|\t)validation-{name}:(\S+)", goal)
+    line = r".*\[[0-9]+\].*(?:#011|\t)"
+    return (
+        Metric(f"validation:{name}", rf"{line}validation-{name}:(\S+)", goal),
+        Metric(f"train:{name}", rf"{line}train-{name}:(\S+)"),
+    )
 
 
 _LEARNING: tuple[Hyperparameter, ...] = (
@@ -300,8 +305,8 @@ SPEC = AlgorithmSpec(
         Channel(name="validation", content_types=_DATA, description="Rows to evaluate each round with"),
     ),
     metrics=(
-        *(_metric(name, "Maximize") for name in MAXIMIZED),
-        *(_metric(name, "Minimize") for name in MINIMIZED),
+        *(metric for name in MAXIMIZED for metric in _metrics(name, "Maximize")),
+        *(metric for name in MINIMIZED for metric in _metrics(name, "Minimize")),
     ),
     hyperparameters=(*_LEARNING, *_TREES, *_OTHERS),
 )

@@ -1,6 +1,5 @@
 """CreateTrainingJob, DescribeTrainingJob, ListTrainingJobs, StopTrainingJob, UpdateTrainingJob, DeleteTrainingJob."""
 
-import re
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from wildsage.core.states import is_terminal
 from wildsage.images.catalogue import ImageCatalogue, ResolvedImage, UnknownImageError
 from wildsage.jobs.history import advance, first_step
 from wildsage.jobs.inputs import InputError, source_of
+from wildsage.jobs.metrics import InvalidExpressionError, compile_expression
 from wildsage.jobs.reconciler import TOPIC
 from wildsage.jobs.settle import public_members
 from wildsage.jobs.training import image_of
@@ -212,11 +212,10 @@ class TrainingJobs:
             return list(self._rules.metric_definitions(image.algorithm))
         for definition in given:
             try:
-                re.compile(definition["Regex"])
-            except re.error as error:
+                compile_expression(definition["Regex"])
+            except InvalidExpressionError as error:
                 raise ValidationError(
-                    f"The Regex of metric {definition['Name']!r} is not a regular expression:"
-                    f" {definition['Regex']!r}: {error}"
+                    f"The Regex of metric {definition['Name']!r} is not a regular expression: {error}"
                 ) from None
         return list(given)
 
