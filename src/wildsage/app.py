@@ -21,6 +21,7 @@ from wildsage.jobs.launch import Rooms as TrainingRooms
 from wildsage.jobs.reconciler import TrainingReconciler
 from wildsage.services.authorization import Authorizer, Roles
 from wildsage.services.iam.handlers import iam_handlers
+from wildsage.services.logs.handlers import logs_handlers
 from wildsage.services.operation import Handler, operations_of
 from wildsage.services.s3.service import s3_operations
 from wildsage.services.sagemaker.endpoint import Endpoints
@@ -198,6 +199,7 @@ class Application:
             ),
             "sagemaker-runtime": operations_of(Invocations(self._router)),
             "s3": s3_operations(self._buckets),
+            "logs": logs_handlers(self._logs),
             "iam": iam_handlers(self._resources, tags),
             "sts": operations_of(Sessions(self._resources, self._keys)),
         }

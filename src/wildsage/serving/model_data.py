@@ -119,7 +119,7 @@ def _location(container: Mapping[str, Any]) -> tuple[str, bool] | None:
 def _is_archive(container: Mapping[str, Any]) -> bool:
     """Tell whether a single object is a model archive: always, unless its source says that it is not."""
     source = container.get("ModelDataSource", {}).get("S3DataSource", {})
-    return source.get("CompressionType", "Gzip") == "Gzip"
+    return bool(source.get("CompressionType", "Gzip") == "Gzip")
 
 
 def _as_folder(key: str) -> str:
