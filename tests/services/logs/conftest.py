@@ -1,5 +1,6 @@
 """CloudWatch Logs behind a live gateway, and boto3 in front."""
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ from wildsage.aws.gateway import Gateway
 from wildsage.core.clock import SystemClock
 from wildsage.core.credentials import AccessKey
 from wildsage.services.logs.handlers import logs_handlers
+from wildsage.store.database import Database
 from wildsage.store.logs import LogStreams
 
 KEY = AccessKey("AKIDEXAMPLE", "secret", None, "123456789012", "arn:aws:sts::123456789012:assumed-role/R/s")
@@ -27,11 +29,12 @@ class Cloud:
         return client("logs", self.url, region=region)
 
 
-@pytest.fixture
-def cloud(telemetry, tmp_path):
-    folder = tmp_path / "segments"
-    folder.mkdir()
-    store, clock = LogStreams(telemetry, folder), SystemClock()
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    """One server for all tests: to read the service's model takes longer than most of them."""
+    folder = tmp_path_factory.mktemp("logs")
+    database, clock = Database(folder / "telemetry.db", "telemetry", durable=False), SystemClock()
+    store = LogStreams(database, folder)
     gateway = Gateway(
         handlers={"logs": logs_handlers(store)},
         authenticate=Authenticator({KEY.access_key_id: KEY}.get, clock),
@@ -40,9 +43,21 @@ def cloud(telemetry, tmp_path):
         clock=clock,
     )
     with serve(gateway) as url:
-        yield Cloud(url, store)
+        cloud = Cloud(url, store)
+        yield cloud, cloud.client()
+    database.close()
 
 
 @pytest.fixture
-def logs(cloud):
-    return cloud.client()
+def cloud(served):
+    """A service without groups."""
+    cloud, _ = served
+    for region in ("us-west-2", "eu-west-1", "eu-central-1"):
+        for group in cloud.store.groups(KEY.account, region):
+            asyncio.run(cloud.store.delete_group(group))
+    return cloud
+
+
+@pytest.fixture
+def logs(cloud, served):
+    return served[1]
