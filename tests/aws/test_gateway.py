@@ -11,7 +11,7 @@ from wildsage.aws.authentication import Authenticator
 from wildsage.aws.http import HttpResponse
 from wildsage.core.clock import SystemClock
 from wildsage.core.credentials import AccessKey
-from wildsage.core.errors import NotFoundError, ServiceError, ValidationError
+from wildsage.core.errors import AccessDeniedError, NotFoundError, ServiceError, ValidationError
 from wildsage.core.streams import ByteStream
 
 
@@ -61,6 +61,27 @@ def test_steps_run_in_order_and_the_first_failure_wins():
     status, body = call_json(gateway(authenticate=forbid), "NoSuchOperation", b"{broken")
 
     assert (status, body["__type"]) == (403, "InvalidSignatureException")
+
+
+def test_authorization_stands_between_validation_and_the_handler():
+    asked, called = [], []
+
+    def refuse(context, service, operation, parsed):
+        asked.append((context.principal_arn, service, operation, parsed))
+        raise AccessDeniedError("not this one")
+
+    async def handler(context, parsed):
+        called.append(parsed)
+
+    application = gateway({"sagemaker": {"DeleteModel": handler}}, authorize=refuse)
+
+    status, body = call_json(application, "DeleteModel", {"ModelName": "-"})
+    assert (status, body["__type"], asked) == (400, "ValidationException", [])
+    status, body = call_json(application, "DeleteModel", {"ModelName": "m"})
+    assert (status, body) == (403, {"__type": "AccessDeniedException", "message": "not this one"})
+    principal = f"arn:aws:sts::{ACCOUNT}:assumed-role/Tester/session"
+    assert asked == [(principal, "sagemaker", "DeleteModel", {"ModelName": "m"})]
+    assert called == []
 
 
 @pytest.mark.parametrize(

@@ -86,6 +86,74 @@ def test_other_accounts_are_denied(resources, context):
         Authorizer(resources).authorize(stranger, Permission("s3:GetObject", "*"))
 
 
+INVOKE = ("sagemaker-runtime", "InvokeEndpoint", {"EndpointName": "e", "Body": b""})
+DENY_INVOKE = {"Effect": "Deny", "Action": "sagemaker:Invoke*", "Resource": "*:endpoint/e"}
+
+
+@pytest.mark.parametrize(
+    ("statement", "call", "code", "said"),
+    [
+        (DENY, ("s3", "GetObject", {"Bucket": "data", "Key": "secret/x"}), "AccessDenied", "s3:GetObject on resource: arn:aws:s3:::data/secret/x"),
+        (DENY_INVOKE, INVOKE, "AccessDeniedException", f"sagemaker:InvokeEndpoint on resource: arn:aws:sagemaker:us-west-2:{ACCOUNT}:endpoint/e"),
+        ({**DENY, "Action": "iam:*", "Resource": "*"}, ("iam", "ListRoles", {}), "AccessDenied", "iam:ListRoles on resource: *"),
+    ],
+)  # fmt: skip
+def test_an_operation_is_denied_in_the_words_of_its_service(
+    resources, iam, context, statement, call, code, said
+):
+    make_role(iam, "Limited", statement)
+    with pytest.raises(AccessDeniedError) as caught:
+        Authorizer(resources).authorize_operation(as_session(context, "Limited"), *call)
+    assert (caught.value.code, caught.value.status) == (code, 403)
+    assert said in caught.value.message
+
+
+def test_policies_are_read_once_and_again_after_each_change(resources, iam, context, monkeypatch):
+    make_role(iam, "Worker", ALLOW)
+    authorizer, job, reads = Authorizer(resources), as_session(context, "Worker"), []
+    read_one = resources.database.read_one
+    monkeypatch.setattr(
+        resources.database, "read_one", lambda *query: reads.append(query) or read_one(*query)
+    )
+    for _ in range(100):
+        authorizer.authorize_operation(job, *INVOKE)
+    assert len(reads) == 1
+
+    def denied():
+        reads.clear()
+        try:
+            authorizer.authorize_operation(job, *INVOKE)
+        except AccessDeniedError:
+            return True
+        return False
+
+    document = json.dumps({"Statement": [DENY_INVOKE]})
+    arn = iam("CreatePolicy", PolicyName="P", PolicyDocument=json.dumps({"Statement": [ALLOW]}))["Policy"][
+        "Arn"
+    ]
+    changes = [
+        ("PutRolePolicy", {"RoleName": "Worker", "PolicyName": "d", "PolicyDocument": document}, True),
+        ("DeleteRolePolicy", {"RoleName": "Worker", "PolicyName": "d"}, False),
+        ("AttachRolePolicy", {"RoleName": "Worker", "PolicyArn": arn}, False),
+        ("CreatePolicyVersion", {"PolicyArn": arn, "PolicyDocument": document, "SetAsDefault": True}, True),
+        ("SetDefaultPolicyVersion", {"PolicyArn": arn, "VersionId": "v1"}, False),
+        ("SetDefaultPolicyVersion", {"PolicyArn": arn, "VersionId": "v2"}, True),
+        ("DetachRolePolicy", {"RoleName": "Worker", "PolicyArn": arn}, False),
+        ("PutRolePermissionsBoundary", {"RoleName": "Worker", "PermissionsBoundary": arn}, True),
+        ("DeleteRolePermissionsBoundary", {"RoleName": "Worker"}, False),
+    ]
+    for operation, request, expected in changes:
+        iam(operation, **request)
+        assert denied() is expected, operation
+        assert reads, operation
+
+
+def test_a_principal_of_another_account_may_do_nothing(resources, context):
+    stranger = dataclasses.replace(context, principal_arn="arn:aws:iam::999999999999:root")
+    with pytest.raises(AccessDeniedError, match="belongs to account 999999999999"):
+        Authorizer(resources).authorize_operation(stranger, *INVOKE)
+
+
 def require(roles, context, arn, **options) -> str:
     try:
         asyncio.run(roles.require_passable(context, arn, **options))

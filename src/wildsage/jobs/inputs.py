@@ -1,7 +1,7 @@
 """Which stored objects a channel names, and where each of them goes below the channel's folder."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
 from wildsage.core.errors import AccessDeniedError
@@ -77,7 +77,7 @@ def relative_path(prefix: str, key: str) -> str:
     return key[len(folder) + 1 :] if folder else key
 
 
-async def _from_manifest(objects: ObjectAccess, uri: str) -> "Any":
+async def _from_manifest(objects: ObjectAccess, uri: str) -> AsyncIterator[InputObject]:
     bucket, key = split_s3_uri(uri)
     try:
         content = await objects.read_bytes(bucket, key, _LARGEST_MANIFEST)
