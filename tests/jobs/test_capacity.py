@@ -66,3 +66,34 @@ def test_runs_that_are_alive_after_a_restart_are_counted():
         await asyncio.wait_for(waiting, 1)
 
     asyncio.run(play())
+
+
+def test_who_waited_behind_a_job_that_gave_up_is_granted():
+    async def play():
+        capacity = Capacity(4)
+        await capacity.take(Slot(2))
+        await capacity.take(Slot(1))
+        large = asyncio.create_task(capacity.take(Slot(2)))
+        await asyncio.sleep(0)
+        small = asyncio.create_task(capacity.take(Slot(1)))
+        await asyncio.sleep(0)
+        assert not small.done()  # one core is free, but it is not its turn
+        large.cancel()
+        await asyncio.wait_for(small, 1)
+
+    asyncio.run(play())
+
+
+def test_a_cancellation_that_meets_a_return_is_a_cancellation():
+    async def play():
+        capacity = Capacity(2)
+        await capacity.take(Slot(2))
+        waiting = asyncio.create_task(capacity.take(Slot(2)))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        capacity.give_back(Slot(2))  # passes over the one that was cancelled
+        (result,) = await asyncio.gather(waiting, return_exceptions=True)
+        assert isinstance(result, asyncio.CancelledError)
+        await asyncio.wait_for(capacity.take(Slot(2)), 1)
+
+    asyncio.run(play())

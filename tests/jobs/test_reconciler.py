@@ -1,6 +1,7 @@
 """Training jobs from create to their end, with real supervisors and containers, without the wire."""
 
 import asyncio
+import errno
 import os
 import signal
 import tarfile
@@ -376,3 +377,131 @@ def test_what_cannot_run_is_refused_and_nothing_is_stored(platform, tmp_path, me
 
     play(platform, story)
     assert platform.runs.unsettled() == []
+
+
+def test_the_folder_of_a_failed_run_goes_and_so_do_those_a_crash_left(platform, tmp_path):
+    platform.image(tmp_path, "bad", "exit 5")
+    left = RunFolder(platform.layout.runs / "train-0123.1")
+    (left.path / "ml").mkdir(parents=True)
+    worker = RunFolder(platform.layout.runs / "serve-0123")
+    worker.path.mkdir()
+
+    async def story():
+        await platform.create("job", "bad")
+        await platform.ended("job")
+        while platform.run_folders() != [worker]:
+            await asyncio.sleep(0.02)
+
+    play(platform, story)
+
+
+def test_a_supervisor_that_never_begins_is_given_up(platform, tmp_path, monkeypatch):
+    platform.image(tmp_path, "good", "exit 0")
+    launches = []
+    monkeypatch.setattr(RunFolder, "launch", lambda folder: launches.append(folder.path))
+
+    async def story():
+        await platform.create("job", "good")
+        return await platform.ended("job")
+
+    job = play(platform, story)
+    assert job["TrainingJobStatus"] == "Failed"
+    assert "the process that carried the job is gone" in job["FailureReason"]
+    assert len(launches) == 2 * 4  # two attempts, each launched and launched again three times
+    assert platform.run_folders() == []
+
+
+def test_a_full_disk_is_waited_for(platform, tmp_path, monkeypatch):
+    """No space for a stop request, then none for the artifacts: the job is as it should be in the end."""
+    platform.image(
+        tmp_path, "slow", "trap 'echo w > /opt/ml/model/w; exit 0' TERM; while :; do sleep 0.05; done"
+    )
+    monkeypatch.setattr("wildsage.jobs.reconciler._RETRY_SECONDS", 0.05)
+    trouble = {"stop": 2, "adopt": 2}
+
+    def full(name, function):
+        def wrapped(*arguments):
+            if trouble[name]:
+                trouble[name] -= 1
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return function(*arguments)
+
+        return wrapped
+
+    monkeypatch.setattr(RunFolder, "request_stop", full("stop", RunFolder.request_stop))
+    monkeypatch.setattr(Objects, "_adopt", full("adopt", Objects._adopt))
+
+    async def story():
+        await platform.create("job", "slow")
+        await platform.until("job", lambda job: job["SecondaryStatus"] == "Training")
+        await platform.jobs.stop(platform.context, {"TrainingJobName": "job"})
+        return await platform.ended("job")
+
+    job = play(platform, story)
+    assert trouble == {"stop": 0, "adopt": 0}
+    assert job["TrainingJobStatus"] == "Stopped", job
+    assert platform.buckets.head("out", "models/job/output/model.tar.gz") is not None
+
+
+def test_a_job_is_stopped_while_its_environment_is_prepared(platform, tmp_path, monkeypatch):
+    platform.image(tmp_path, "good", "exit 0")
+    begun, cancelled = asyncio.Event(), []
+
+    async def prepare(_launcher, _run, _job):
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            cancelled.append(True)
+            raise
+
+    monkeypatch.setattr("wildsage.jobs.launch.Launcher.prepare", prepare)
+
+    async def story():
+        await platform.create("job", "good")
+        await begun.wait()
+        await platform.jobs.stop(platform.context, {"TrainingJobName": "job"})
+        return await platform.ended("job")
+
+    job = play(platform, story)
+    assert job["TrainingJobStatus"] == "Stopped"
+    assert cancelled == [True]
+    assert platform.run_folders() == []
+
+
+def test_a_run_that_is_lost_while_it_stops_is_stopped(platform, tmp_path):
+    platform.image(tmp_path, "deaf", "trap '' TERM; echo begin; while :; do sleep 0.05; done")
+
+    async def story():
+        await platform.create("job", "deaf")
+        await platform.until("job", lambda job: job["SecondaryStatus"] == "Training")
+        await platform.until("job", lambda _: platform.log("job") == ["begin"])
+        await platform.jobs.stop(platform.context, {"TrainingJobName": "job"})
+        (folder,) = platform.run_folders()
+        os.kill(supervisor_of(folder), signal.SIGKILL)
+        return await platform.ended("job")
+
+    job = play(platform, story)
+    assert job["TrainingJobStatus"] == "Stopped"
+    assert "FailureReason" not in job
+
+
+def test_lines_without_end_hide_neither_a_stop_nor_the_end(platform, tmp_path, monkeypatch):
+    """The tailer of a run that lives reads one portion at a time."""
+    platform.image(tmp_path, "slow", "trap 'exit 0' TERM; echo begin; while :; do sleep 0.05; done")
+    scan = LogStreams.scan
+
+    async def behind(logs, *arguments):
+        """There is always more while the container lives."""
+        return await scan(logs, *arguments) or any(folder.is_alive() for folder in platform.run_folders())
+
+    monkeypatch.setattr(LogStreams, "scan", behind)
+
+    async def story():
+        await platform.create("job", "slow")
+        await platform.until("job", lambda job: job["SecondaryStatus"] == "Training")
+        await platform.until("job", lambda _: platform.log("job") == ["begin"])
+        await platform.jobs.stop(platform.context, {"TrainingJobName": "job"})
+        return await platform.ended("job")
+
+    assert play(platform, story)["TrainingJobStatus"] == "Stopped"

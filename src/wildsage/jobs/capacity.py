@@ -1,6 +1,7 @@
 """The machine's capacity: who runs now, who waits, and how many are ahead."""
 
 import asyncio
+import contextlib
 from collections import deque
 from dataclasses import dataclass
 
@@ -32,7 +33,7 @@ class Capacity:
     def __init__(self, cores: int) -> None:
         self._cores = max(2, cores)
         self._free = self._cores
-        self._waiting: deque[tuple[int, asyncio.Future[Slot]]] = deque()
+        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 
     def slot_for(self, virtual_cpus: int) -> Slot:
         """Return the slot that an instance with so many vCPUs gets here."""
@@ -52,7 +53,7 @@ class Capacity:
         if not self._waiting and self._free >= slot.cores:
             self._free -= slot.cores
             return
-        future: asyncio.Future[Slot] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((slot.cores, future))
         try:
             await future
@@ -60,14 +61,19 @@ class Capacity:
             if future.done() and not future.cancelled():
                 self.give_back(slot)  # granted in the moment of the cancellation
             else:
-                self._waiting.remove((slot.cores, future))
+                with contextlib.suppress(ValueError):  # a grant passed over it already
+                    self._waiting.remove((slot.cores, future))
+                self._grant()  # whoever stood behind it may need less
             raise
 
     def give_back(self, slot: Slot) -> None:
         """Return a slot and grant it to those who wait."""
         self._free += slot.cores
+        self._grant()
+
+    def _grant(self) -> None:
         while self._waiting and self._waiting[0][0] <= self._free:
             cores, future = self._waiting.popleft()
             if not future.done():
                 self._free -= cores
-                future.set_result(slot)
+                future.set_result(None)

@@ -64,7 +64,8 @@ def advance(
     text = message or MESSAGES[secondary]
     body["SecondaryStatusTransitions"] = _with_step(body["SecondaryStatusTransitions"], secondary, text, at)
     if status in ("Completed", "Failed", "Stopped"):
-        body["SecondaryStatusTransitions"][-1]["EndTime"] = at
+        last = body["SecondaryStatusTransitions"][-1]
+        last["EndTime"] = max(at, last["StartTime"])
     body.update(changes or {})
     return Resources.transition(transaction, job, to=status, at=at, body=body)
 

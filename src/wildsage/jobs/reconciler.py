@@ -8,12 +8,15 @@ queued ── capacity, inputs, image ──▶ folder written ──▶ launche
 
 import asyncio
 import contextlib
+import errno
 import logging
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
+from typing import Any
 
 from wildsage.core.clock import iso8601
+from wildsage.core.errors import ServiceError
 from wildsage.core.instance_types import capacity_of
 from wildsage.jobs.capacity import Capacity, Slot
 from wildsage.jobs.history import advance
@@ -21,6 +24,7 @@ from wildsage.jobs.launch import CannotStartError, Launcher, Rooms, launch_once
 from wildsage.jobs.metrics import scraper
 from wildsage.jobs.settle import Settlement
 from wildsage.store.database import Transaction
+from wildsage.store.logs import Scrape
 from wildsage.store.resources import Resource, Resources
 from wildsage.store.run_tokens import RunTokens
 from wildsage.store.runs import Run, Runs
@@ -33,7 +37,11 @@ TOPIC = "training-jobs"
 _POLL_SECONDS = 0.025
 _SCAN_SECONDS = 0.25
 _UNNOTICED_SECONDS = 0.1
-_RETRY_STORE_SECONDS = 1.0
+_RETRY_SECONDS = 1.0
+_LAUNCHES = 3
+_PASSING = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM, errno.EIO}
+)
 
 _log = logging.getLogger(__name__)
 
@@ -47,55 +55,88 @@ class TrainingReconciler:
         self._launcher = Launcher(rooms)
         self._settlement = Settlement(rooms.resources, rooms.keys, rooms.logs, rooms.objects, rooms.clock)
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._stopping: set[str] = set()  # runs whose job is asked to stop
         self._woken = asyncio.Event()
-        self._main: asyncio.Task[None] | None = None
+        self._own: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Begin to work, on the running event loop."""
         loop = asyncio.get_running_loop()
         self._rooms.resources.database.listen(TOPIC, _waker(loop, self._woken))
         self._woken.set()
-        self._main = loop.create_task(self._watch_queue(), name="training-reconciler")
+        self._own = [
+            loop.create_task(self._watch_queue(), name="training-reconciler"),
+            loop.create_task(asyncio.to_thread(self._sweep), name="training-sweep"),
+        ]
 
     async def stop(self) -> None:
         """Let go of everything. The runs go on: their supervisors are not this server's children."""
-        tasks = [task for task in (self._main, *self._tasks.values()) if task is not None]
+        tasks = [*self._own, *self._tasks.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _sweep(self) -> None:
+        """Remove the folders of runs that are over: a crash came between their end and their removal."""
+        # In this order: a run is stored before its folder is made.
+        folders = [RunFolder(path) for path in self._rooms.layout.runs.glob("train-*")]
+        living = {run.run_id for run in self._rooms.runs.unsettled()}
+        for folder in folders:
+            if folder.path.name not in living:
+                with contextlib.suppress(OSError):
+                    if folder.is_alive():
+                        folder.request_stop()
+                    else:
+                        folder.delete()
 
     async def _watch_queue(self) -> None:
         while True:
             await self._woken.wait()
             self._woken.clear()
-            for run in self._rooms.runs.unsettled():
-                if run.run_id not in self._tasks:
-                    task = asyncio.create_task(self._carry_guarded(run), name=f"run-{run.run_id}")
-                    self._tasks[run.run_id] = task
-                    task.add_done_callback(partial(self._forget, run.run_id))
+            try:
+                self._look()
+            except sqlite3.Error:
+                _log.exception("the store refused to list the runs; trying again")
+                await asyncio.sleep(_RETRY_SECONDS)
+                self._woken.set()
+
+    def _look(self) -> None:
+        """Begin to carry the runs that nobody carries, and find those that are to stop."""
+        self._stopping = self._rooms.runs.stopping()
+        for run in self._rooms.runs.unsettled():
+            if run.run_id not in self._tasks:
+                task = asyncio.create_task(self._carry_guarded(run), name=f"run-{run.run_id}")
+                self._tasks[run.run_id] = task
+                task.add_done_callback(partial(self._forget, run.run_id))
 
     def _forget(self, run_id: str, _task: "asyncio.Task[None]") -> None:
         del self._tasks[run_id]
 
     async def _carry_guarded(self, run: Run) -> None:
-        """Carry a run; a fault of ours fails the job with a reason instead of leaving it for ever."""
+        """Carry a run; where the disk is full or the like, wait until that has passed."""
         current: Run | None = run
         while current is not None:
             try:
-                await self._carry(current)
-            except sqlite3.Error:
-                _log.exception("run %s: the store refused a write (disk full?); trying again", run.run_id)
-                await asyncio.sleep(_RETRY_STORE_SECONDS)
-                current = self._rooms.runs.unsettled_run(run.run_id)
-            except CannotStartError as error:
-                await self._settlement.never_started(run, reason=f"ClientError: {error}")
-                return
-            except Exception as error:  # noqa: BLE001 - the boundary between one job and all others
-                _log.exception("run %s of %s failed inside Wildsage", run.run_id, run.job.name)
-                await self._give_up(run, f"InternalServerError: {type(error).__name__}: {error}")
-                return
+                await self._carry_or_fail(current)
+            except (sqlite3.Error, OSError, ServiceError):
+                _log.exception("run %s: the disk or the store is in trouble; trying again", run.run_id)
+                await asyncio.sleep(_RETRY_SECONDS)
+                with contextlib.suppress(sqlite3.Error):
+                    current = self._rooms.runs.unsettled_run(run.run_id)
             else:
                 return
+
+    async def _carry_or_fail(self, run: Run) -> None:
+        """Carry a run; a fault of ours fails the job with a reason instead of leaving it for ever."""
+        try:
+            await self._carry(run)
+        except CannotStartError as error:
+            await self._settlement.never_started(run, reason=f"ClientError: {error}")
+        except Exception as error:
+            if _will_pass(error):
+                raise
+            _log.exception("run %s of %s failed inside Wildsage", run.run_id, run.job.name)
+            await self._give_up(run, f"InternalServerError: {type(error).__name__}: {error}")
 
     async def _carry(self, run: Run) -> None:
         job = self._rooms.resources.get(run.job)
@@ -106,8 +147,8 @@ class TrainingReconciler:
         if run.state == "launched":
             self._capacity.take_now(slot)
         else:
-            await self._launcher.prepare(run, job)
-            if not await self._wait_for_capacity(run, slot):
+            prepared = await self._unless_stopped(run, self._launcher.prepare(run, job))
+            if not prepared or not await self._wait_for_capacity(run, slot):
                 await self._settlement.never_started(run, stopped=True)
                 return
         try:
@@ -123,22 +164,32 @@ class TrainingReconciler:
     # Before the launch
 
     async def _wait_for_capacity(self, run: Run, slot: Slot) -> bool:
-        """Take a slot. False: the job was stopped or deleted before there was one."""
+        """Take a slot. False: the job was stopped before there was one."""
         ahead = self._capacity.ahead() + 1
         taking = asyncio.create_task(self._capacity.take(slot))
         try:
             await asyncio.wait({taking}, timeout=_UNNOTICED_SECONDS)
             if not taking.done():
                 await self._advance(run, "Pending", f"Waiting for capacity ({ahead} ahead)")
-            while not taking.done() and not self._stop_wanted(run):
+            while not taking.done() and run.run_id not in self._stopping:
                 await asyncio.wait({taking}, timeout=_UNNOTICED_SECONDS)
             return taking.done()
         finally:
             taking.cancel()
 
-    def _stop_wanted(self, run: Run) -> bool:
-        job = self._rooms.resources.get(run.job)
-        return job is None or job.status == "Stopping"
+    async def _unless_stopped(self, run: Run, work: Coroutine[Any, Any, None]) -> bool:
+        """Do something that may take long. False: the job was stopped, and the work is dropped."""
+        task = asyncio.create_task(work)
+        try:
+            while not task.done() and run.run_id not in self._stopping:
+                await asyncio.wait({task}, timeout=_UNNOTICED_SECONDS)
+            if task.done():
+                task.result()
+                return True
+            return False
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
     # After the launch
 
@@ -149,6 +200,7 @@ class TrainingReconciler:
             return
         scrape = scraper(job.body["AlgorithmSpecification"].get("MetricDefinitions", []))
         applied = run.applied
+        launches = 0
         scanned_at = 0.0
         while True:
             record = folder.exit_record()
@@ -157,15 +209,20 @@ class TrainingReconciler:
             now = self._rooms.clock.monotonic()
             if record is not None or now - scanned_at > _SCAN_SECONDS:
                 scanned_at = now
-                while await self._rooms.logs.scan(run.stream_id, job.arn, scrape, self._rooms.clock.now()):
+                # Of a run that lives one portion: a flood of lines must not hide its end or a stop.
+                while await self._scan(run.stream_id, job.arn, scrape) and record is not None:
                     pass
             if record is not None:
                 await self._finish(run, folder, record)
                 return
             if not alive and folder.exit_record() is None:
-                await self._recover(run, folder, applied)
-                return
-            if self._stop_wanted(run):
+                if applied or launches == _LAUNCHES:
+                    await self._lost(run, folder)
+                    return
+                # It never began: an earlier server died before the launch, or the launch failed.
+                launches += 1
+                await asyncio.to_thread(launch_once, folder)
+            if run.run_id in self._stopping:
                 await asyncio.to_thread(folder.request_stop)
             await asyncio.sleep(_POLL_SECONDS)
 
@@ -175,21 +232,23 @@ class TrainingReconciler:
             applied = event.sequence
         return applied
 
+    async def _scan(self, stream_id: int, arn: str, scrape: Scrape) -> int:
+        return await self._rooms.logs.scan(stream_id, arn, scrape, self._rooms.clock.now())
+
     async def _finish(self, run: Run, folder: RunFolder, record: ExitRecord) -> None:
         if record.outcome == "platform_error" and await self._try_again(run, record.message):
-            return
-        await self._settlement.settle(run, folder, record)
+            await asyncio.to_thread(folder.delete)
+        else:
+            await self._settlement.settle(run, folder, record)
 
-    async def _recover(self, run: Run, folder: RunFolder, applied: int) -> None:
-        """No exit record and no lock: the run never started, or the platform lost it."""
-        if applied == 0 and not folder.events():
-            await asyncio.to_thread(launch_once, folder)
-            self._woken.set()
-            await self._follow(run, folder)
-            return
+    async def _lost(self, run: Run, folder: RunFolder) -> None:
+        """No exit record and no lock: the platform lost the run."""
         message = "the process that carried the job is gone"
-        if not await self._try_again(run, message):
+        if run.run_id in self._stopping:
+            await self._settlement.never_started(run, stopped=True)
+        elif not await self._try_again(run, message):
             await self._give_up(run, f"InternalServerError: {message}. Please try again.")
+        await asyncio.to_thread(folder.delete)
 
     async def _try_again(self, run: Run, message: str) -> bool:
         """Queue the job once more, as often as its RetryStrategy says (once where it says nothing)."""
@@ -213,14 +272,25 @@ class TrainingReconciler:
         return True
 
     async def _give_up(self, run: Run, reason: str) -> None:
-        with contextlib.suppress(sqlite3.Error):
-            await self._settlement.never_started(run, reason=reason)
+        folder = RunFolder(self._rooms.layout.runs / run.run_id)
+        if folder.is_alive():
+            await asyncio.to_thread(folder.request_stop)
+        await self._settlement.never_started(run, reason=reason)
 
     async def _advance(self, run: Run, secondary: str, message: str) -> None:
         at = self._rooms.clock.now()
         await self._rooms.resources.database.write(
             lambda t: advance(t, run.job, secondary, at, message=message)
         )
+
+
+def _will_pass(error: Exception) -> bool:
+    """Whether it may go well later: a full disk, a store that cannot write now, too many open files."""
+    if isinstance(error, OSError):
+        return error.errno in _PASSING
+    if isinstance(error, ServiceError):
+        return error.code == "InsufficientStorage"
+    return isinstance(error, sqlite3.OperationalError)
 
 
 def _waker(loop: asyncio.AbstractEventLoop, woken: asyncio.Event) -> Callable[[], None]:

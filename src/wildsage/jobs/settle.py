@@ -73,14 +73,16 @@ class Settlement:
         if secondary == "Failed":
             changes.setdefault("FailureReason", failure_reason(job, record))
         await self._write_end(run, secondary, record.at, changes)
-        if secondary != "Failed":
+        if (
+            record.outcome != "platform_error"
+        ):  # its folder says more of what went wrong, until the next start
             await asyncio.to_thread(folder.delete)
 
     def _times(self, job: Resource, record: ExitRecord) -> Body:
-        times: Body = {"TrainingEndTime": record.at}
+        # A clock that was set back must not make a job end before it began; durations do not come from it.
+        times: Body = {"TrainingEndTime": max(record.at, job.body.get("TrainingStartTime", record.at))}
         if record.exit_code is not None:
-            started = job.body.get("TrainingStartTime", record.at)
-            times["TrainingTimeInSeconds"] = max(1, round(record.at - started))
+            times["TrainingTimeInSeconds"] = max(1, round(record.billable_seconds))
             times["BillableTimeInSeconds"] = max(1, math.ceil(record.billable_seconds))
         return times
 

@@ -62,6 +62,17 @@ class Runs:
         )
         return None if row is None else _run(row)
 
+    def stopping(self) -> set[str]:
+        """Return the ids of the runs that are not over and whose job is asked to stop."""
+        rows = self.database.read(
+            "SELECT run_id FROM training_run JOIN resource"
+            " ON resource.account = training_run.account AND resource.region = training_run.region"
+            " AND resource.name = training_run.job_name AND resource.kind = ?"
+            " WHERE state IN ('queued', 'launched') AND resource.status = 'Stopping'",
+            (TRAINING_JOB,),
+        )
+        return {row["run_id"] for row in rows}
+
     @staticmethod
     def queue(transaction: Transaction, run_id: str, job: Key, attempt: int, at: float) -> None:
         """Store a new run that waits for its launch."""

@@ -1,0 +1,40 @@
+"""The history of a job, also when the clock is set back."""
+
+import asyncio
+
+import pytest
+
+from wildsage.jobs.history import advance, first_step
+from wildsage.store.resources import Key, Resources
+
+JOB = Key("1", "r", "training-job", "job")
+
+
+def test_no_step_ends_before_it_begins(state):
+    times = [100.0, 160.0, 40.0, 50.0]
+
+    def story(transaction):
+        Resources.insert(
+            transaction, JOB, arn="arn", status="InProgress", at=100.0, body=first_step(times[0])
+        )
+        for at, status in zip(times[1:], ("Training", "Uploading", "Completed"), strict=True):
+            advance(transaction, JOB, status, at)
+
+    asyncio.run(state.write(story))
+    steps = Resources(state).get(JOB).body["SecondaryStatusTransitions"]
+    assert [step["Status"] for step in steps] == ["Starting", "Training", "Uploading", "Completed"]
+    for step, following in zip(steps, [*steps[1:], None], strict=True):
+        assert step["StartTime"] <= step["EndTime"]
+        assert following is None or step["EndTime"] <= following["StartTime"]
+
+
+@pytest.mark.parametrize("end", ["Completed", "Failed", "Stopped"])
+def test_nothing_follows_an_end(state, end):
+    def story(transaction):
+        Resources.insert(transaction, JOB, arn="arn", status="InProgress", at=1.0, body=first_step(1.0))
+        assert advance(transaction, JOB, end, 2.0) is not None
+        assert advance(transaction, JOB, "Training", 3.0) is None
+        assert advance(transaction, JOB, "Failed", 3.0) is None
+
+    asyncio.run(state.write(story))
+    assert Resources(state).get(JOB).status == end
