@@ -22,6 +22,16 @@ def _platform(root: Path) -> Iterator[Platform]:
 
 
 @pytest.fixture
+def cold_platform(tmp_path: Path) -> Iterator[Platform]:
+    """A platform whose server was never started."""
+    house = Platform(tmp_path)
+    try:
+        yield house
+    finally:
+        house.end()
+
+
+@pytest.fixture
 def platform(tmp_path: Path) -> Iterator[Platform]:
     """A platform for one test, which may kill its server."""
     with _platform(tmp_path) as house:

@@ -6,7 +6,6 @@ import io
 import json
 import os
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as BotoConnectionError
 
 from wildsage.formats.logframes import read_frames
 from wildsage.images.registered import RegisteredImages
@@ -288,4 +288,4 @@ class Platform:
 
 def connection_lost() -> tuple[type[Exception], ...]:
     """What boto3 raises where the server died under a request: nobody knows whether it was carried out."""
-    return (HTTPClientError, ConnectionError, socket.timeout)
+    return (HTTPClientError, BotoConnectionError)

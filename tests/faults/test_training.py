@@ -2,9 +2,12 @@
 
 import os
 import random
+import signal
 
 import pytest
 from tests.faults.platform import HALF_THE_MACHINE, let_pass, until
+
+from wildsage.formats.logframes import encode_frame
 
 
 def test_killed_right_after_the_create(platform):
@@ -103,4 +106,28 @@ def test_killed_again_and_again(platform, seed):
         assert end in ("InProgress", platform.job("job")["TrainingJobStatus"]), "a terminal state changed"
     assert platform.ended("job")["TrainingJobStatus"] == "Completed"
     platform.assert_ran_once("job", steps=20)
+    platform.assert_nothing_left()
+
+
+def test_the_supervisor_is_killed_while_it_writes(platform):
+    """The second attempt goes on in the same log, behind what the first one tore off."""
+    platform.create_job("job", STEPS=2, HOLD=1)
+    until(lambda: len(platform.log("job")) == 3)
+    first = platform.run_of("job")
+    (supervisor,) = platform.supervisors()
+    os.kill(supervisor, signal.SIGSTOP)
+    (segment,) = platform.layout.logs.iterdir()
+    with segment.open("ab") as file:
+        file.write(encode_frame(1, b"step 2 loss=2.25;")[:-3])
+    os.kill(supervisor, signal.SIGKILL)
+    until(lambda: platform.run_of("job").path != first.path)
+    until(lambda: "launched" in platform.journal("job"))
+    platform.let_go("job")
+    assert platform.ended("job")["TrainingJobStatus"] == "Completed"
+    steps = ["step 0 loss=0.25;", "step 1 loss=1.25;"]
+    attempts = "\n".join(platform.log("job")).split("begin ")[1:]
+    assert [attempt.splitlines()[1:3] for attempt in attempts] == [steps, steps]
+    assert platform.metrics("job") == [0.25, 1.25] * 2
+    history = [step["Status"] for step in platform.job("job")["SecondaryStatusTransitions"]]
+    assert history.count("Restarting") == 1
     platform.assert_nothing_left()

@@ -73,9 +73,8 @@ class Settlement:
         if secondary == "Failed":
             changes.setdefault("FailureReason", failure_reason(job, record))
         await self._write_end(run, secondary, record.at, changes)
-        if (
-            record.outcome != "platform_error"
-        ):  # its folder says more of what went wrong, until the next start
+        # What went wrong with Wildsage itself can be seen in the folder, until the next start.
+        if record.outcome != "platform_error":
             await asyncio.to_thread(folder.delete)
 
     def _times(self, job: Resource, record: ExitRecord) -> Body:
