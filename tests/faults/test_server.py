@@ -1,7 +1,9 @@
 """Two servers where one may be; 200 clients that want the same name."""
 
 import asyncio
+import contextlib
 import re
+import resource
 import socket
 from collections import Counter
 
@@ -84,3 +86,20 @@ def test_of_200_identical_buckets_one_is_made(lasting_platform):
     names = [bucket["Name"] for bucket in platform.client("s3").list_buckets()["Buckets"]]
     assert names.count("same") == 1
     assert ACCOUNT in platform.client("sts").get_caller_identity()["Arn"]
+
+
+def test_idle_connections_do_not_use_up_the_servers_files(cold_platform):
+    """Many systems let a process open 1024 files unless it asks for more."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (200, limits[1]))
+        cold_platform.launch()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    until(cold_platform.answers)
+    address = ("127.0.0.1", int(cold_platform.url.rpartition(":")[2]))
+    with contextlib.ExitStack() as idle:
+        for _ in range(500):
+            idle.enter_context(socket.create_connection(address))
+        assert cold_platform.client("sts").get_caller_identity()["Account"] == ACCOUNT
+        assert cold_platform.client("sagemaker").list_models()["Models"] == []

@@ -1,4 +1,5 @@
 import asyncio
+import errno
 import signal
 import time
 from dataclasses import replace
@@ -363,5 +364,35 @@ def test_a_server_that_restarts_within_an_update_serves_the_old_and_goes_on(hous
             assert await house.who("midway") == ("1", process)
             assert house.container_processes("midway") == before
             assert house.status("midway") == "Updating"
+
+    run(scenario())
+
+
+def test_too_many_open_files_end_no_worker(house, monkeypatch):
+    """While nobody can tell whether a worker lives it stays, and one that leaves is seen out later."""
+    trouble = []
+    is_alive = RunFolder.is_alive
+
+    def limited(folder):
+        if trouble:
+            trouble.append(folder)
+            raise OSError(errno.EMFILE, "Too many open files")
+        return is_alive(folder)
+
+    monkeypatch.setattr(RunFolder, "is_alive", limited)
+
+    async def scenario():
+        async with house.serving():
+            await house.create("flooded", house.plan())
+            await house.until_status("flooded", "InService")
+            who = await house.who("flooded")
+            trouble.append(None)
+            await house.until(lambda: len(trouble) > 3)
+            assert await house.who("flooded") == who
+            await house.delete("flooded")
+            await house.until(lambda: len(trouble) > 8)
+            trouble.clear()
+            await house.until_status("flooded", None)
+            assert list(house.layout.runs.iterdir()) == []
 
     run(scenario())

@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import re
+import resource
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ _DEFAULT_ACCOUNT = "123456789012"
 _DEFAULT_REGION = "us-east-1"
 _DEFAULT_PORT = 8172
 _HOST = "127.0.0.1"
+_OPEN_FILES = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,14 @@ def _listen(port: int) -> socket.socket:
     return listener
 
 
+def _allow_many_files() -> None:
+    """Raise the limit of open files: often it is 1024, and each client's connection is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(_OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 def serve(wishes: Wishes, on_ready: Callable[[ServerInfo], None]) -> None:
     """Run a server until SIGTERM or SIGINT.
 
@@ -136,6 +146,7 @@ def serve(wishes: Wishes, on_ready: Callable[[ServerInfo], None]) -> None:
         If it cannot start.
     """
     layout = Layout(wishes.data_dir)
+    _allow_many_files()
     with data_directory(layout):
         account, region, wanted_port = remembered(layout, wishes)
         listener = _listen(wanted_port)

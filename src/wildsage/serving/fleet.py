@@ -169,11 +169,12 @@ class Fleet:
                 self._failures.pop((worker.placement.generation, worker.placement.variant), None)
             if worker.ending is None:
                 continue
-            self._note(worker, worker.ending)
+            # Each step may be repeated where a later one fails; only then is the failure counted.
             await self._rooms.desk.settle(run_id)
             await asyncio.to_thread(worker.folder.delete)
             await worker.close()
             await self._forget(run_id)
+            self._note(worker, worker.ending)
             self._proven.discard(run_id)
             self._adopted.discard(run_id)
             del self._workers[run_id]

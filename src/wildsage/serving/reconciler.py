@@ -74,8 +74,8 @@ class ServingReconciler:
             key = Key(row["account"], row["region"], ENDPOINT, row["name"])
             if key not in self._endpoints:
                 endpoint = LiveEndpoint(key, self._rooms, self._router, self._on_gone(key))
+                endpoint.start()  # first: one that could not read its workers is tried again
                 self._endpoints[key] = endpoint
-                endpoint.start()
 
     def _on_gone(self, key: Key) -> Callable[[], None]:
         def forget() -> None:

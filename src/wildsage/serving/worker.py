@@ -10,6 +10,7 @@ cancelled and the process lives on; the next server adopts it.
 import asyncio
 import contextlib
 import logging
+import sqlite3
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
@@ -68,6 +69,7 @@ class Timing:
 _UNHEALTHY_AFTER = 3
 _LOG_SCAN_SECONDS = 1.0
 _END_POLL_SECONDS = 0.05
+_RETRY_SECONDS = 1.0
 _SHOWN_LOG_LINES = 10
 _SHOWN_CHARACTERS = 700
 
@@ -129,7 +131,7 @@ class Worker:
         self._poked = asyncio.Event()
         client = ContainerClient(Address(folder.socket, placement.port), largest_reply=LARGEST_PAYLOAD)
         self._container = Container(
-            client, folder.is_alive, pings=timing.pings, invocation_timeout=timing.invocation
+            client, self._is_alive, pings=timing.pings, invocation_timeout=timing.invocation
         )
         self._task: asyncio.Task[None] | None = None
 
@@ -185,6 +187,14 @@ class Worker:
         """Whether it counts among the workers of its variant."""
         return self.state not in ("leaving", "ended") and not self._retired.is_set()
 
+    def _is_alive(self) -> bool:
+        """Whether its process lives. While nobody can tell (too many open files), it is left alone."""
+        try:
+            return self.folder.is_alive()
+        except OSError as error:
+            _log.warning("worker %s: nobody can tell whether it lives: %s", self.placement.run_id, error)
+            return True
+
     def _enter(self, state: State) -> None:
         self.state = state
         self._changed()
@@ -204,8 +214,14 @@ class Worker:
             _log.exception("worker %s failed inside Wildsage", self.placement.run_id)
             kind, detail = "lost", f"{type(error).__name__}: {error}"
         self._enter("leaving")
-        await self._leave(drain=kind == "retired")
-        self.ending = self._describe(kind, detail)
+        while self.ending is None:
+            try:
+                await self._leave(drain=kind == "retired")
+                self.ending = self._describe(kind, detail)
+            except (OSError, sqlite3.Error):
+                # It must be seen out all the same, or its process outlives the endpoint.
+                _log.exception("worker %s: its end could not be read; trying again", self.placement.run_id)
+                await asyncio.sleep(_RETRY_SECONDS)
         self._container.close()
         self._enter("ended")
 
@@ -236,7 +252,7 @@ class Worker:
         try:
             async with asyncio.timeout(self._timing.download):
                 while not any(event.kind == "launched" for event in self.folder.events()):
-                    if not self.folder.is_alive():
+                    if not self._is_alive():
                         raise ContainerEndedError
                     await asyncio.sleep(self._timing.pings.first_interval)
         except TimeoutError:
@@ -256,7 +272,7 @@ class Worker:
                 async with asyncio.timeout(self._timing.watch):
                     await self._poked.wait()
             self._poked.clear()
-            if not self.folder.is_alive():
+            if not self._is_alive():
                 return "exited", ""
             now = self._clock.monotonic()
             if self.state == "doubted":
@@ -277,9 +293,9 @@ class Worker:
         """Ask a doubted worker for its health, for as long as one ping may take."""
         deadline = self._clock.monotonic() + self._timing.pings.timeout
         while not await self._container.ping():
-            if self._clock.monotonic() >= deadline or not self.folder.is_alive():
+            if self._clock.monotonic() >= deadline or not self._is_alive():
                 # A dead process is found by the caller's next look.
-                return not self.folder.is_alive()
+                return not self._is_alive()
             await asyncio.sleep(self._timing.pings.first_interval)
         if self.state == "doubted":
             self._enter("ready")
@@ -289,7 +305,7 @@ class Worker:
         """See the process out."""
         deadline = self._clock.monotonic() + (self._timing.drain if drain else 0.0)
         is_asked = False
-        while self.folder.is_alive():
+        while self._is_alive():
             if not is_asked and (self.outstanding == 0 or self._clock.monotonic() >= deadline):
                 with contextlib.suppress(OSError):  # disk full: ask again
                     await asyncio.to_thread(self.folder.request_stop)
