@@ -1,8 +1,8 @@
 """From CreateTrainingJob to the first line of the user's code, and to Completed.
 
 The peer runs the same Python program in the same sandbox, with nothing of Wildsage around it.
-The user's program prints the time and fails, because the folder of a failed run stays: its journal says
-where the time went.
+The user's program prints the time and stays until it may go, because the folder of its run goes with it: the
+journal in there says where the time went.
 """
 
 import io
@@ -23,10 +23,17 @@ from benchmarks.report import Reading
 from benchmarks.server import BUCKET, CONTAINERS, Server, training_job, wait
 from wildsage.compute.base import Container, Mount
 from wildsage.compute.select import choose
+from wildsage.formats.logframes import read_frames
 from wildsage.images.program import host_python_folders, image_environment, mounts_of
+from wildsage.supervisor.contract import JOB_FILE
 from wildsage.supervisor.folder import RunFolder
 
-PROGRAM = "import sys, time; print(time.time(), flush=True); sys.exit(1)"
+PRINT = "import time; print(time.time(), flush=True)"
+PROGRAM = f"""{PRINT}
+import os
+while not os.path.exists("/opt/ml/go"):
+    time.sleep(0.01)
+"""
 NONE: Mapping[str, str] = {}
 SCRIPT = {
     "sagemaker_program": '"script.py"',
@@ -83,7 +90,7 @@ def sandboxed_python() -> float:
     with tempfile.TemporaryDirectory() as root, os.fdopen(reader) as output:
         began = time.time()
         container = Container(
-            argv=(sys.executable, "-c", PROGRAM),
+            argv=(sys.executable, "-c", PRINT),
             environment=image_environment(),
             root=Path(root),
             mounts=tuple(Mount(*pair) for pair in mounts_of(host_python_folders())),
@@ -103,32 +110,39 @@ class Jobs:
         self._runs = server.data_dir / "runs"
         self._role = server.role()
         self._sagemaker = server.client("sagemaker")
+        self._describe = self._sagemaker.describe_training_job
         server.make_bucket().put_object(Bucket=BUCKET, Key="sourcedir.tar.gz", Body=script_archive())
         server.add_image("first-line", shlex.join([sys.executable, "-c", PROGRAM]))
         server.add_image("noop", str(CONTAINERS / "noop"))
 
     def first_line(self, name: str, image: str, hyperparameters: Mapping[str, str] = NONE) -> Phases:
-        """Run a job whose program prints the time and fails; return where the time until then went."""
+        """Run a job whose program prints the time; return where the time until then went."""
         known = set(self._runs.iterdir())
         began = time.time()
         acknowledged = self._create(name, image, hyperparameters)
-        self._end_of(name)
-        [path] = set(self._runs.iterdir()) - known
-        folder = RunFolder(path)
-        record = folder.exit_record()
-        assert record is not None
-        printed = next((line for line in record.log_tail if re.fullmatch(r"\d+\.\d+", line)), None)
-        if printed is None:
-            raise RuntimeError(f"{name}: {record}")
+        folder, printed = self._first_print(name, known)
         at = {event.kind: event.at for event in folder.events()}
-        written = (path / "job.json").stat().st_mtime
+        written = (folder.path / JOB_FILE).stat().st_mtime
+        (folder.ml / "go").touch()
+        self._end_of(name)
         return Phases(
             acknowledged - began,
             written - acknowledged,
             at["started"] - written,
             at["launched"] - at["started"],
-            float(printed) - at["launched"],
+            printed - at["launched"],
         )
+
+    def _first_print(self, name: str, known: set[Path]) -> tuple[RunFolder, float]:
+        """Wait for the one new run and for the time that its program prints."""
+        while self._describe(TrainingJobName=name)["TrainingJobStatus"] == "InProgress":
+            time.sleep(0.05)
+            for path in set(self._runs.iterdir()) - known:
+                folder = RunFolder(path)
+                printed = printed_time(folder)
+                if printed is not None:
+                    return folder, printed
+        raise RuntimeError(f"{name}: {self._describe(TrainingJobName=name)['FailureReason']}")
 
     def completed(self, name: str) -> float:
         """Run a job that does nothing; return the seconds from its creation until Describe says Completed."""
@@ -145,8 +159,17 @@ class Jobs:
         return time.time()
 
     def _end_of(self, name: str) -> dict[str, Any]:
-        describe = self._sagemaker.describe_training_job
-        return wait(describe, "TrainingJobStatus", ("InProgress",), TrainingJobName=name)
+        return wait(self._describe, "TrainingJobStatus", ("InProgress",), TrainingJobName=name)
+
+
+def printed_time(folder: RunFolder) -> float | None:
+    """Return the first line of a run's log that is a time."""
+    try:
+        with Path(folder.job().log_path).open("rb") as log:
+            lines = [frame.message for frame in read_frames(log, 0)]
+    except FileNotFoundError:
+        return None
+    return next((float(line) for line in lines if re.fullmatch(r"\d+\.\d+", line)), None)
 
 
 def script_archive() -> bytes:
