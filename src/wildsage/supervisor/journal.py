@@ -1,4 +1,7 @@
-"""The journal: what happened to a run, an event per line, each on disk before the next step begins."""
+"""The journal: what happened to a run, an event per line, each on disk before the next step begins.
+
+A full disk holds no run up: an event that finds no space is kept and written before the next one.
+"""
 
 import json
 import os
@@ -25,10 +28,25 @@ class Journal:
         whole = content.rfind(b"\n") + 1
         os.ftruncate(self._file, whole)
         self._sequence = content.count(b"\n")
+        self._unwritten = b""
 
     def write(self, kind: EventKind, **detail: Any) -> None:
-        """Append an event and return when it is durable."""
+        """Append an event and return when it is durable, or kept because the disk does not take it."""
         self._sequence += 1
         event = Event(self._sequence, round(time.time(), 3), kind, detail)
-        os.write(self._file, json.dumps(asdict(event), ensure_ascii=False).encode() + b"\n")
-        os.fsync(self._file)
+        self._unwritten += json.dumps(asdict(event), ensure_ascii=False).encode() + b"\n"
+        self.flush()
+
+    def flush(self) -> None:
+        """Try again to write what the disk did not take."""
+        if not self._unwritten:
+            return
+        end = os.lseek(self._file, 0, os.SEEK_END)
+        try:
+            if os.write(self._file, self._unwritten) == len(self._unwritten):
+                os.fsync(self._file)
+                self._unwritten = b""
+        except OSError:
+            pass
+        if self._unwritten:
+            os.ftruncate(self._file, end)

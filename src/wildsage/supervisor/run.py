@@ -1,5 +1,6 @@
 """Carry one run from its job file to its exit record."""
 
+import errno
 import json
 import os
 import time
@@ -43,6 +44,7 @@ CHECKPOINT_CONFIG = "checkpointconfig.json"
 
 _POLL_SECONDS = 0.1
 _DRAIN_SECONDS = 5.0
+_FULL_DISK_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +76,22 @@ class Run:
         self.journal.write("started", pid=os.getpid())
         record = self._record()
         text = json.dumps(asdict(record), ensure_ascii=False)
-        try:
-            write_durably(self.folder / EXIT_FILE, text)
-        except OSError:  # a full disk, perhaps by what the container wrote
-            self._tidy()
-            write_durably(self.folder / EXIT_FILE, text)
+        while not self._written(text):
+            self._tidy()  # perhaps it is the container that filled the disk
+            time.sleep(_FULL_DISK_SECONDS)
         self._tidy()
         return record
+
+    def _written(self, exit_record: str) -> bool:
+        """Put the exit record in place. False: the disk is full; a run that ended well must not run again."""
+        try:
+            self.journal.flush()
+            write_durably(self.folder / EXIT_FILE, exit_record)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            return False
+        return True
 
     def _tidy(self) -> None:
         for name in (ROOT_FOLDER, STAGE_FOLDER):
@@ -208,6 +219,7 @@ class Run:
         """Wait for the container's end; bring it about when it is asked for or due."""
         limit = self.job.max_runtime_seconds
         while (exit_code := process.wait(_POLL_SECONDS)) is None:
+            self.journal.flush()
             reason = self._stop_requested()
             if reason is None and limit is not None and time.monotonic() - launched_at >= limit:
                 reason = "max_runtime"

@@ -1,0 +1,83 @@
+"""The journal and the exit record on a disk that is full."""
+
+import errno
+import json
+import os
+
+import pytest
+
+from wildsage.supervisor import run as run_module
+from wildsage.supervisor.contract import ExitRecord
+from wildsage.supervisor.folder import RunFolder
+from wildsage.supervisor.journal import Journal
+from wildsage.supervisor.run import Run
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return RunFolder(tmp_path)
+
+
+def kinds(folder):
+    return [(event.sequence, event.kind) for event in folder.events()]
+
+
+@pytest.mark.parametrize("taken", [None, 0, 5])
+def test_an_event_that_finds_no_space_comes_before_the_next(folder, monkeypatch, taken):
+    journal = Journal(folder.path / "journal.jsonl")
+    journal.write("started")
+    write = os.write
+
+    def full(file, data):
+        if taken is None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(file, data[:taken])
+
+    monkeypatch.setattr(os, "write", full)
+    journal.write("downloading")
+    journal.write("launched")
+    assert kinds(folder) == [(1, "started")]
+    monkeypatch.undo()
+    journal.flush()
+    assert kinds(folder) == [(1, "started"), (2, "downloading"), (3, "launched")]
+    journal.write("exited")
+    assert kinds(folder)[-1] == (4, "exited")
+
+
+def test_a_journal_goes_on_behind_its_last_whole_line(folder):
+    path = folder.path / "journal.jsonl"
+    Journal(path).write("started")
+    with path.open("ab") as file:
+        file.write(b'{"sequence": 2, "at"')
+    Journal(path).write("launched")
+    assert kinds(folder) == [(1, "started"), (2, "launched")]
+
+
+def test_the_exit_record_waits_for_space(folder, monkeypatch):
+    """Without it the server would launch a run again that has ended well."""
+    job = {
+        "run_id": "r",
+        "purpose": "train",
+        "endpoint_url": "",
+        "region": "",
+        "credentials_url": "",
+        "log_path": "",
+    }
+    program = {"argv": [], "environment": {}, "mounts": [], "working_directory": "/", "needs_opt_ml": False}
+    rest = {"program": program, "channels": [], "model": [], "limits": {}}
+    (folder.path / "job.json").write_text(json.dumps(job | rest))
+    run = Run(folder.path)
+    monkeypatch.setattr(run, "_record", lambda: ExitRecord("completed", 1.0, exit_code=0))
+    write, attempts = run_module.write_durably, []
+
+    def full(path, text):
+        attempts.append(path.name)
+        if len(attempts) < 4:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(path, text)
+
+    monkeypatch.setattr(run_module, "write_durably", full)
+    monkeypatch.setattr(run_module, "_FULL_DISK_SECONDS", 0.0)
+    run.carry()
+    assert attempts == ["exit.json"] * 4
+    assert folder.exit_record().outcome == "completed"
