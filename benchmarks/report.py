@@ -70,7 +70,10 @@ def machine() -> dict[str, object]:
 
 
 def store(path: Path, readings: Iterable[Reading]) -> None:
-    """Write the readings with the machine they come from."""
+    """Write the readings with the machine they come from, a reading per line."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    record = {"machine": machine(), "readings": [asdict(reading) for reading in readings]}
-    path.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+    rows = [
+        {**asdict(one), "samples": [float(f"{sample:.4g}") for sample in one.samples]} for one in readings
+    ]
+    lines = ",\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
+    path.write_text(f'{{"machine": {json.dumps(machine())},\n"readings": [\n{lines}\n]}}\n')
