@@ -200,7 +200,7 @@ class Application:
             "sagemaker-runtime": operations_of(Invocations(self._router)),
             "s3": s3_operations(self._buckets),
             "logs": logs_handlers(self._logs),
-            "iam": iam_handlers(self._resources, tags),
+            "iam": iam_handlers(self._resources, tags, self._roles.find),
             "sts": operations_of(Sessions(self._resources, self._keys)),
         }
 

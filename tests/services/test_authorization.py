@@ -7,7 +7,7 @@ import logging
 
 import pytest
 
-from wildsage.core.errors import AccessDeniedError, ValidationError
+from wildsage.core.errors import AccessDeniedError, ServiceError, ValidationError
 from wildsage.core.permission import Permission
 from wildsage.services.authorization import Authorizer, Roles
 from wildsage.services.iam.handlers import iam_handlers
@@ -190,6 +190,21 @@ def test_unknown_role_logs_the_command_that_makes_it(resources, clock, context, 
         "wildsage up --create-roles",
     ):
         assert part in caplog.text
+
+
+def test_a_role_that_is_validated_first_is_made_on_sight(resources, state, clock, context, caplog):
+    arn = f"arn:aws:iam::{ACCOUNT}:role/service-role/Validated"
+    asked = {"PolicySourceArn": arn, "ActionNames": ["sagemaker:CreateTrainingJob"]}
+
+    def simulate(*, create_roles: bool) -> str:
+        find_role = Roles(resources, clock, create_roles=create_roles).find
+        simulator = iam_handlers(resources, Tags(state), find_role)["SimulatePrincipalPolicy"]
+        return asyncio.run(simulator(context, asked))["EvaluationResults"][0]["EvalDecision"]
+
+    with pytest.raises(ServiceError, match="cannot be found"):
+        simulate(create_roles=False)
+    assert "aws iam create-role --role-name Validated --path /service-role/" in caplog.text
+    assert simulate(create_roles=True) == "allowed"
 
 
 def test_create_roles_makes_it_on_sight(resources, iam, clock, context):

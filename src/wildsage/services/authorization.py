@@ -208,6 +208,24 @@ class Roles:
             raise ValidationError(
                 f"{member}: Cross-account pass role is not allowed: {role_arn} is not of account {context.account}."
             )
+        role = await self.find(context, role_arn)
+        if role is None:
+            raise _not_assumable(role_arn, service)
+        values = {"aws:sourceaccount": (context.account,), "aws:principalservicename": (service,)}
+        if not self._directory.trusts(
+            role, AccessRequest("sts:AssumeRole", "*", {"Service": (service,)}, values)
+        ):
+            raise _not_assumable(role_arn, service)
+
+    async def find(self, context: RequestContext, role_arn: str) -> Resource | None:
+        """Return the role of an ARN that a request of its account names.
+
+        An unknown one is made on sight where the server does so; elsewhere None is returned, and the
+        server's log has the command that makes it.
+        """
+        found = _ROLE_ARN.fullmatch(role_arn)
+        if found is None or found["account"] != context.account:
+            return None
         role = self._directory.find_role(context.account, found["name"])
         if role is None and self._create_roles:
             _log.warning("%s does not exist: it is made on sight (--create-roles)", role_arn)
@@ -216,16 +234,10 @@ class Roles:
                 description=f"Made by Wildsage on sight, for a request of {context.principal_arn}.",
             )  # fmt: skip
             role = self._directory.find_role(context.account, found["name"])
-        if role is None or _without_partition(role.arn) != _without_partition(role_arn):
-            self._log_advice(
-                context, role_arn, found["name"], found["path"], "" if role is None else role.arn
-            )
-            raise _not_assumable(role_arn, service)
-        values = {"aws:sourceaccount": (context.account,), "aws:principalservicename": (service,)}
-        if not self._directory.trusts(
-            role, AccessRequest("sts:AssumeRole", "*", {"Service": (service,)}, values)
-        ):
-            raise _not_assumable(role_arn, service)
+        if role is not None and _without_partition(role.arn) == _without_partition(role_arn):
+            return role
+        self._log_advice(context, role_arn, found["name"], found["path"], "" if role is None else role.arn)
+        return None
 
     def _log_advice(
         self, context: RequestContext, role_arn: str, name: str, path: str, existing: str

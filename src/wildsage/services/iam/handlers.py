@@ -6,20 +6,28 @@ from wildsage.services.iam.directory import Directory
 from wildsage.services.iam.policies import Policies
 from wildsage.services.iam.role_policies import RolePolicies
 from wildsage.services.iam.roles import Roles
-from wildsage.services.iam.simulation import Simulator
+from wildsage.services.iam.simulation import FindRole, Simulator
 from wildsage.services.iam.users import Users
 from wildsage.services.operation import Handler, operations_of
 from wildsage.store.resources import Resources
 from wildsage.store.tags import Tags
 
 
-def iam_handlers(resources: Resources, tags: Tags) -> Mapping[str, Handler]:
-    """Return the handlers by operation."""
+def iam_handlers(
+    resources: Resources, tags: Tags, find_role: FindRole | None = None
+) -> Mapping[str, Handler]:
+    """Return the handlers by operation.
+
+    Parameters
+    ----------
+    find_role
+        How the simulator finds the role it is asked about. Default: among those that are there.
+    """
     directory = Directory(resources)
     return operations_of(
         Roles(directory, tags),
         RolePolicies(directory),
         Policies(directory, tags),
-        Simulator(directory),
+        Simulator(directory, find_role),
         Users(),
     )

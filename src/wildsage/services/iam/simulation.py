@@ -1,6 +1,7 @@
 """The policy simulator: SimulatePrincipalPolicy and SimulateCustomPolicy evaluate, they do not guess."""
 
 import re
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,7 @@ from wildsage.services.iam.directory import ROLE, Directory, evaluate_within
 from wildsage.services.iam.errors import invalid_input, no_such_role
 from wildsage.services.iam.pages import page
 from wildsage.services.operation import Request, Response, operation
+from wildsage.store.resources import Resource
 
 _ACTION = re.compile(r"[A-Za-z0-9-]+:[A-Za-z0-9*?]+")
 
@@ -34,18 +36,24 @@ class _Simulation:
     types: dict[str, str]
 
 
-class Simulator:
-    """What would happen if …: nothing is called, nothing is changed."""
+FindRole = Callable[[RequestContext, str], Awaitable[Resource | None]]
+"""Returns the role of an ARN. It may make an unknown one: a client that validates a role before it uses it
+names it here first."""
 
-    def __init__(self, directory: Directory) -> None:
+
+class Simulator:
+    """What would happen if …: nothing is called."""
+
+    def __init__(self, directory: Directory, find_role: FindRole | None = None) -> None:
         self._directory = directory
+        self._find_role = find_role or self._known_role
 
     @operation("SimulatePrincipalPolicy")
     async def simulate_principal(self, context: RequestContext, request: Request) -> Response:
         """Evaluate the policies of a role, and those given besides, for actions on resources."""
         arn: str = request["PolicySourceArn"]
-        found = self._directory.resources.get_by_arn(arn)
-        if found is None or found.key.kind != ROLE or found.key.account != context.account:
+        found = await self._find_role(context, arn)
+        if found is None:
             raise no_such_role(arn)
         grants = self._directory.grants(found)
         types = {grant.name: "IAM Policy" for grant in grants}
@@ -59,6 +67,10 @@ class Simulator:
             [*(grant.policy for grant in grants), *given], boundary, _resource_policy(request), types
         )
         return _answer(request, simulation, request.get("CallerArn", arn))
+
+    async def _known_role(self, context: RequestContext, arn: str) -> Resource | None:
+        found = self._directory.resources.get_by_arn(arn)
+        return found if found and (found.key.kind, found.key.account) == (ROLE, context.account) else None
 
     @operation("SimulateCustomPolicy")
     async def simulate_custom(self, context: RequestContext, request: Request) -> Response:
