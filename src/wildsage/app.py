@@ -15,6 +15,7 @@ from wildsage.compute.select import choose
 from wildsage.core.clock import Clock
 from wildsage.images.catalogue import ImageCatalogue
 from wildsage.images.environments import Environments
+from wildsage.images.pip_settings import pip_settings
 from wildsage.images.registered import RegisteredImages
 from wildsage.jobs.capacity import Capacity
 from wildsage.jobs.launch import Rooms as TrainingRooms
@@ -79,7 +80,13 @@ class Settings:
 def image_catalogue(layout: Layout, account: str, environments: Environments) -> ImageCatalogue:
     """Make the catalogue of all images that run here."""
     builtin = {repository: MODULES[name] for repository, name in REPOSITORIES.items()}
-    return ImageCatalogue(builtin, RegisteredImages(layout.images), environments, account=account)
+    registered, pip = RegisteredImages(layout.images), pip_settings(os.environ)
+    return ImageCatalogue(builtin, registered, environments, account=account, pip=pip)
+
+
+def framework_environments(cache_dir: Path) -> Environments:
+    """Make the environments of framework images; they are built with this machine's pip settings."""
+    return Environments(cache_dir, variables=pip_settings(os.environ).variables)
 
 
 class Application:
@@ -104,7 +111,7 @@ class Application:
         self._roles = Roles(self._resources, clock, create_roles=settings.create_roles)
         self._tokens = RunTokens(self._state)
         self._logs = LogStreams(self._telemetry, layout.logs)
-        self._environments = Environments(settings.cache_dir)
+        self._environments = framework_environments(settings.cache_dir)
         self._images = image_catalogue(layout, settings.account, self._environments)
         self._sandbox = choose()
         self._router = Router()

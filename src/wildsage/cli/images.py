@@ -5,10 +5,9 @@ import asyncio
 import shlex
 from pathlib import Path
 
-from wildsage.app import image_catalogue
+from wildsage.app import framework_environments, image_catalogue
 from wildsage.cli.console import CommandError, table
 from wildsage.cli.server import default_cache_dir
-from wildsage.images.environments import Environments
 from wildsage.images.registered import RegisteredImages
 from wildsage.store.layout import Layout
 
@@ -52,7 +51,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _prepare(layout: Layout, uri: str) -> None:
-    environments = Environments(default_cache_dir())
+    environments = framework_environments(default_cache_dir())
     catalogue = image_catalogue(layout, "", environments)
     image = catalogue.resolve(uri, script=True)
     if image.environment is None:

@@ -16,6 +16,7 @@ from wildsage.images.frameworks import (
     framework_tag,
     known_tags,
 )
+from wildsage.images.pip_settings import PipSettings
 from wildsage.images.program import (
     PACKAGE,
     ImageProgram,
@@ -113,8 +114,8 @@ class ImageCatalogue:
         Where framework environments are prepared.
     account
         This installation's account: in its own registry there are only registered images.
-    variables
-        Set in every container: what pip needs to reach the package index of this machine, say.
+    pip
+        How pip reaches the package index from inside a container.
     """
 
     def __init__(
@@ -124,13 +125,13 @@ class ImageCatalogue:
         environments: Environments,
         *,
         account: str = "",
-        variables: Mapping[str, str] | None = None,
+        pip: PipSettings | None = None,
     ) -> None:
         self._builtin = builtin
         self._registered = registered
         self._environments = environments
         self._account = account
-        self._variables = variables or {}
+        self._pip = pip or PipSettings({})
 
     def resolve(self, uri: str, *, script: bool = False) -> ResolvedImage:
         """Find the image that a URI names: any account, any region, any registry suffix.
@@ -178,9 +179,9 @@ class ImageCatalogue:
             tag=uri.tag,
             algorithm=module,
             promised=tag.promised if tag else "",
-            _folders=tuple(host_python_folders()),
+            _folders=(*host_python_folders(), *self._pip.paths),
             _commands={"train": (*base, "train", module), "serve": (*base, "serve", module)},
-            _variables={**self._variables, "WILDSAGE_IMAGE_TAG": uri.tag},
+            _variables={**self._pip.variables, "WILDSAGE_IMAGE_TAG": uri.tag},
         )
 
     def _of_framework(self, uri: ImageUri, tag: FrameworkTag) -> ResolvedImage:
@@ -198,12 +199,12 @@ class ImageCatalogue:
             environment=spec,
             notice=_notice(uri, tag, spec),
             _python=python,
-            _folders=(*base_python_folders(), python.parent.parent, PACKAGE),
+            _folders=(*base_python_folders(), python.parent.parent, PACKAGE, *self._pip.paths),
             _commands={
                 "train": runtime_command(python, "train"),
                 "serve": runtime_command(python, "serve", tag.framework),
             },
-            _variables={**self._variables, **_module_variables(tag)},
+            _variables={**self._pip.variables, **_module_variables(tag)},
         )
 
     def _of_registered(self, image: RegisteredImage) -> ResolvedImage:
@@ -221,9 +222,9 @@ class ImageCatalogue:
             kind="registered",
             name=image.name,
             tag=image.tag,
-            _folders=(*host_python_folders(), *program),
+            _folders=(*host_python_folders(), *program, *self._pip.paths),
             _commands=commands,
-            _variables=self._variables,
+            _variables=self._pip.variables,
             _literal_opt_ml=not image.relocatable,
         )
 

@@ -21,7 +21,7 @@ import shutil
 import signal
 import sys
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 
 from wildsage.images.frameworks import EnvironmentSpec
@@ -60,11 +60,17 @@ class Environments:
         time while no job runs.
     installer
         Makes the build commands.
+    variables
+        Set for these commands, besides what this process has: an environment has a pip of its own, which
+        does not see the configuration of another environment.
     """
 
-    def __init__(self, cache: Path, installer: Installer = pip_installer) -> None:
+    def __init__(
+        self, cache: Path, installer: Installer = pip_installer, variables: Mapping[str, str] | None = None
+    ) -> None:
         self._folder = cache / "environments"
         self._installer = installer
+        self._variables = variables or {}
 
     def python_path(self, spec: EnvironmentSpec) -> Path:
         """Return the interpreter of an environment, whether it is ready or not."""
@@ -110,7 +116,7 @@ class Environments:
         try:
             await asyncio.to_thread(shutil.rmtree, path, ignore_errors=True)
             for command in self._installer(spec, path):
-                await _run(command, spec, on_line, lock)
+                await _run(command, spec, on_line, lock, self._variables)
             marker = path / f".{_MARKER}"
             marker.write_text(json.dumps({"environment": spec.name, "pins": list(spec.pins)}, indent=1))
             marker.rename(path / _MARKER)
@@ -145,7 +151,9 @@ def _try_lock(descriptor: int) -> bool:
     return True
 
 
-async def _run(command: Sequence[str], spec: EnvironmentSpec, on_line: OnLine, lock: int) -> None:
+async def _run(
+    command: Sequence[str], spec: EnvironmentSpec, on_line: OnLine, lock: int, variables: Mapping[str, str]
+) -> None:
     """Run one build command to its end, or end it and all its children."""
     process = await asyncio.create_subprocess_exec(
         *command,
@@ -153,6 +161,7 @@ async def _run(command: Sequence[str], spec: EnvironmentSpec, on_line: OnLine, l
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         start_new_session=True,
+        env={**os.environ, **variables},
         pass_fds=(lock,),
     )
     last: deque[str] = deque(maxlen=_LINES_IN_ERROR)
