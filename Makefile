@@ -32,16 +32,19 @@ docs: setup      ## write the generated documents
 demo: setup      ## run the main job on real data and show the result
 	$(BIN)/wildsage demo
 
-acceptance: setup $(VENV)-sdk2/ready $(VENV)-sdk3/ready   ## unmodified clients against a live server
+CLIENTS := sdk2 sdk3 boto3-old
+acceptance: setup $(CLIENTS:%=$(VENV)-%/ready)   ## unmodified clients against a live server
+	WILDSAGE_SDK2_PYTHON=$(VENV)-sdk2/bin/python WILDSAGE_SDK3_PYTHON=$(VENV)-sdk3/bin/python \
+	WILDSAGE_BOTO3_OLD_PYTHON=$(VENV)-boto3-old/bin/python \
 	$(BIN)/python -m pytest -n 4 -m acceptance tests/acceptance $(ARGS)
 
-$(VENV)-sdk%/ready: tests/acceptance/sdk%.txt
-	$(PYTHON) -m venv $(VENV)-sdk$*
-	$(VENV)-sdk$*/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+$(VENV)-%/ready: tests/acceptance/%.txt
+	$(PYTHON) -m venv $(VENV)-$*
+	$(VENV)-$*/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	touch $@
 
 bench: setup     ## the figures of the README
 	$(BIN)/python -m benchmarks
 
 clean:           ## remove what the targets made
-	rm -rf $(VENV) $(VENV)-sdk2 $(VENV)-sdk3 dist demo-output
+	rm -rf $(VENV) $(CLIENTS:%=$(VENV)-%) dist demo-output

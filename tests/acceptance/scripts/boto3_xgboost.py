@@ -38,7 +38,13 @@ def channel(kind):
     return {
         "ChannelName": kind,
         "ContentType": "text/csv",
-        "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"s3://{bucket}/{kind}/", "S3DataDistributionType": "FullyReplicated"}},
+        "DataSource": {
+            "S3DataSource": {
+                "S3DataType": "S3Prefix",
+                "S3Uri": f"s3://{bucket}/{kind}/",
+                "S3DataDistributionType": "FullyReplicated",
+            }
+        },
     }
 
 
@@ -63,12 +69,21 @@ sm.create_model(
 )
 sm.create_endpoint_config(
     EndpointConfigName=name,
-    ProductionVariants=[{"VariantName": "AllTraffic", "ModelName": name, "InitialInstanceCount": 1, "InstanceType": "ml.m5.xlarge"}],
+    ProductionVariants=[
+        {
+            "VariantName": "AllTraffic",
+            "ModelName": name,
+            "InitialInstanceCount": 1,
+            "InstanceType": "ml.m5.xlarge",
+        }
+    ],
 )
 sm.create_endpoint(EndpointName=name, EndpointConfigName=name)
 sm.get_waiter("endpoint_in_service").wait(EndpointName=name, WaiterConfig={"Delay": 1})
 answer = runtime.invoke_endpoint(EndpointName=name, ContentType="text/csv", Body=as_csv(x[1200:]))
-predictions = [float(value) for value in answer["Body"].read().decode().replace("\n", ",").strip(",").split(",")]
+predictions = [
+    float(value) for value in answer["Body"].read().decode().replace("\n", ",").strip(",").split(",")
+]
 sm.delete_endpoint(EndpointName=name)
 sm.delete_endpoint_config(EndpointConfigName=name)
 sm.delete_model(ModelName=name)

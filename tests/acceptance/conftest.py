@@ -1,0 +1,155 @@
+"""Unmodified clients against a live server, in their own environments, without an outside network.
+
+`make acceptance` makes the clients' environments; where they are is said by the variables of `CLIENTS`.
+Every worker of pytest has a server of its own, so that a test may kill it.
+"""
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from tests.acceptance import network
+from tests.acceptance.live import FOLDER, Live, until
+
+from wildsage.cli.server import default_cache_dir
+from wildsage.images.environments import Environments
+from wildsage.images.frameworks import environment_spec
+from wildsage.store.layout import Layout
+
+ROOT = FOLDER.parent.parent
+CLIENTS = {
+    "sdk2": "WILDSAGE_SDK2_PYTHON",
+    "sdk3": "WILDSAGE_SDK3_PYTHON",
+    "boto3-old": "WILDSAGE_BOTO3_OLD_PYTHON",
+}
+_FRAMEWORK_IMAGE = "sagemaker-scikit-learn:1.2-1-cpu-py3"
+_FRAMEWORK_ENVIRONMENT = "sklearn-1.2"
+
+
+def _client_python(name: str) -> Path:
+    python = Path(os.environ.get(CLIENTS[name]) or ROOT / f".venv-{name}" / "bin" / "python").absolute()
+    assert python.exists(), f"{python} does not exist: run `make acceptance`, or set {CLIENTS[name]}"
+    return python
+
+
+@pytest.fixture(scope="session")
+def sdk2() -> str:
+    """The interpreter of an environment with SageMaker Python SDK v2."""
+    return str(_client_python("sdk2"))
+
+
+@pytest.fixture(scope="session")
+def sdk3() -> str:
+    """The interpreter of an environment with SageMaker Python SDK v3."""
+    return str(_client_python("sdk3"))
+
+
+@pytest.fixture(scope="session")
+def boto3_old() -> str:
+    """The interpreter of an environment with a boto3 that does not know AWS_ENDPOINT_URL."""
+    return str(_client_python("boto3-old"))
+
+
+@pytest.fixture(scope="session")
+def loopback_only() -> Iterator[int | str]:
+    """The namespace without an outside network; where the system gives none, the reason."""
+    try:
+        namespace = network.loopback_only()
+    except OSError as error:
+        yield f"no network namespace can be made here ({error}): the outside network stays on"
+        return
+    yield namespace
+    os.close(namespace)
+
+
+@pytest.fixture(scope="session")
+def frameworks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make the environment of the framework image that the scripts use, and return its interpreter.
+
+    This is the only step that needs the outside network.
+    """
+    command = [str(Path(sys.executable).with_name("wildsage")), "images"]
+    command += ["--data-dir", str(tmp_path_factory.mktemp("images")), "prepare", _FRAMEWORK_IMAGE]
+    done = subprocess.run(command, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert done.returncode == 0, done.stdout
+    return Environments(default_cache_dir()).python_path(environment_spec(_FRAMEWORK_ENVIRONMENT))
+
+
+@pytest.fixture(scope="session")
+def environ(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What users run in: a home with AWS profiles of their own, and no variable of these tests' environment."""
+    home = tmp_path_factory.mktemp("home")
+    aws = home / ".aws"
+    aws.mkdir()
+    (aws / "credentials").write_text(
+        "[default]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\n"
+        "aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY\n\n"
+        "[production]\naws_access_key_id = AKIAI44QH8DHBEXAMPLE\n"
+        "aws_secret_access_key = je7MtGbClwBF/2Zp9Utk/h3yCo8nvbEXAMPLEKEY\n"
+        "aws_session_token = IQoJb3JpZ2luX2VjEXAMPLE\n"
+    )
+    (aws / "config").write_text(
+        "[default]\nregion = us-west-2\noutput = json\n\n"
+        "[profile production]\nregion = eu-west-1\n\n"
+        "[profile deploy]\nrole_arn = arn:aws:iam::210987654321:role/Deploy\nsource_profile = production\n"
+    )
+    return {
+        "HOME": str(home),
+        "LANG": "C.UTF-8",
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "XDG_CACHE_HOME": str(default_cache_dir().parent),
+    }
+
+
+@pytest.fixture(scope="session")
+def live(
+    tmp_path_factory: pytest.TempPathFactory,
+    environ: dict[str, str],
+    loopback_only: int | str,
+    frameworks: Path,
+) -> Iterator[Live]:
+    """A server, started by the command line."""
+    live = Live(Layout(tmp_path_factory.mktemp("server") / "data"), environ)
+    with _off(loopback_only):
+        live.wildsage("up", "-d", "--port", "0", "--create-roles")
+    yield live
+    with _off(loopback_only):
+        live.wildsage("down", "--all")
+    until(lambda: not live.processes(), f"the end of {live.processes()}", seconds=30)
+
+
+@pytest.fixture
+def server(live: Live, loopback_only: int | str) -> Iterator[Live]:
+    """The server, with the test and all that it starts cut off from the outside network."""
+    with _off(loopback_only):
+        yield live
+
+
+def _off(namespace: int | str) -> contextlib.AbstractContextManager[None]:
+    return contextlib.nullcontext() if isinstance(namespace, str) else network.inside(namespace)
+
+
+_WALL = "wall time"
+
+
+@pytest.fixture
+def report_wall(record_property: Callable[[str, object], None]):
+    """Return a function that has a wall time printed at the end of the run."""
+
+    def report(what: str, seconds: float) -> None:
+        record_property(_WALL, f"{what}: {seconds:.1f} s")
+
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print how long what users type took."""
+    passed = terminalreporter.stats.get("passed", [])
+    lines = [value for report in passed for name, value in report.user_properties if name == _WALL]
+    if lines:
+        terminalreporter.section("wall times, on a machine that does other things at the same time")
+        terminalreporter.write("".join(f"{line}\n" for line in sorted(set(lines))))
