@@ -1,5 +1,6 @@
 """Composition root: the only place that names concrete backends and hands registries over."""
 
+import asyncio
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -117,6 +118,7 @@ class Application:
         self._router = Router()
         self._training = self._training_reconciler(settings)
         self._serving = self._serving_reconciler(settings)
+        self._warming: asyncio.Task[None] | None = None
         self.handlers = self._handlers()
         self.gateway = Gateway(
             handlers=self.handlers,
@@ -135,9 +137,13 @@ class Application:
         await self._buckets.sweep()
         await self._serving.start()
         self._training.start()
+        # Beside the first requests, which wait for no more of it than they need.
+        self._warming = asyncio.create_task(asyncio.to_thread(self.gateway.warm), name="warm")
 
     async def stop(self) -> None:
         """Let go of everything; containers go on. The store is closed last."""
+        if self._warming is not None:
+            await self._warming
         await self._training.stop()
         await self._serving.stop()
         self.close()

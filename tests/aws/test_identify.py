@@ -118,3 +118,13 @@ def test_the_credential_scope_is_read(target, authorization, expected):
     headers = {"authorization": authorization} if authorization else {}
 
     assert credential_scope(request("GET", target, headers=headers)) == expected
+
+
+def test_what_is_warm_is_what_requests_use():
+    catalogue = Catalogue()
+    identifier = Identifier(catalogue)
+    for name in ("sagemaker", "s3"):
+        identifier.warm(catalogue.service(name))
+    call = identifier.identify(request("GET", "/bucket", service="s3"))
+    assert call.service is catalogue.service("s3")
+    assert "router" in vars(call.protocol)

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from tests.aws.support import botocore_model
@@ -47,3 +48,10 @@ def test_the_gateway_is_imported_without_botocore():
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert answer.stdout.strip() == "False"
+
+
+def test_threads_that_ask_at_once_get_the_same_service():
+    catalogue = Catalogue()
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda _: catalogue.service("sts"), range(8)))
+    assert all(service is found[0] for service in found)

@@ -77,10 +77,12 @@ class Gateway:
             return
         await asgi.write_response(response, request, body, send)
 
-    def warm(self, *services: str) -> None:
-        """Read some services' models now, so that the first request does not wait for them."""
-        for name in services:
-            self._catalogue.service(name)
+    def warm(self) -> None:
+        """Read the models of all services that answer here, so that no request waits for them. For a thread."""
+        for name in self._handlers:
+            service = self._catalogue.service(name)
+            if service is not None:
+                self._identifier.warm(service)
 
     async def answer(self, request: HttpRequest) -> HttpResponse:
         """Answer a request, an error included."""

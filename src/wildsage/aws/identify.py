@@ -117,6 +117,15 @@ class Identifier:
             )
         return found or calls[0]
 
+    def warm(self, service: Service) -> None:
+        """Do now what the first request for a service would wait for, its namesakes included."""
+        signing_name = service.metadata.get("signingName", service.metadata.get("endpointPrefix", ""))
+        for candidate in self._candidates(signing_name):
+            if candidate.protocols[0] in PROTOCOLS:
+                protocol = self._bind(candidate, candidate.protocols[0])
+                if isinstance(protocol, RestProtocol):
+                    protocol.prepare()
+
     def _candidates(self, signing_name: str) -> list[Service]:
         names = load("services.toml")["signing"].get(signing_name, [signing_name])
         found = (self._catalogue.service(name) for name in names)
@@ -132,7 +141,9 @@ class Identifier:
                 f"{service.full_name} speaks {', '.join(service.protocols)}, which is not implemented yet"
             )
         asked = _asked_protocol(request)
-        name = asked if asked in spoken else spoken[0]
+        return self._bind(service, asked if asked in spoken else spoken[0])
+
+    def _bind(self, service: Service, name: str) -> Protocol:
         bound = self._bound.get((service.name, name))
         if bound is None:
             make = _SPECIAL.get(service.name, PROTOCOLS[name])

@@ -1,11 +1,12 @@
 """The service models that botocore installs, read as data: services, operations, shapes.
 
 botocore's own classes would do, but importing them costs 0.3 s and 40 MB (urllib3, signers, …) that a
-server has no use for. Nothing about a service is read before its first request.
+server has no use for. A service is read when it is first asked for.
 """
 
 import gzip
 import json
+import threading
 from collections.abc import Mapping
 from functools import cached_property
 from importlib.util import find_spec
@@ -181,15 +182,18 @@ class Service:
 
 
 class Catalogue:
-    """The services of the installed botocore, each read when it is first asked for."""
+    """The services of the installed botocore, each read when it is first asked for, by any thread."""
 
     def __init__(self) -> None:
         self._services: dict[str, Service] = {}
+        self._reading = threading.Lock()
 
     def service(self, name: str) -> Service | None:
         """Return a service by botocore's name for it; None where botocore has none."""
         if name not in self._services and name in self._names:
-            self._services[name] = _read_service(name)
+            with self._reading:
+                if name not in self._services:
+                    self._services[name] = _read_service(name)
         return self._services.get(name)
 
     @cached_property

@@ -47,6 +47,10 @@ class RestProtocol(Protocol):
         """The routes of the service."""
         return Router(self.service)
 
+    def prepare(self) -> None:
+        """Make the routes now, not with the first request."""
+        _ = self.router
+
     async def find_operation(self, call: Call) -> str:
         """Match method, path and query string."""
         route = self.router.match(call.request, call.path)
