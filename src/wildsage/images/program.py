@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -75,11 +76,12 @@ def base_python_folders() -> list[Path]:
     return [base, base.resolve(), Path(sys.executable).resolve().parent.parent]
 
 
-def host_python_folders() -> list[Path]:
+@cache
+def host_python_folders() -> tuple[Path, ...]:
     """Return the folders that this interpreter and this very Wildsage need, editable installs included."""
     prefixes = [Path(sys.prefix), Path(sys.exec_prefix)]
     resolved = [prefix.resolve() for prefix in prefixes]
-    return [*base_python_folders(), *prefixes, *resolved, PACKAGE.parent]
+    return (*base_python_folders(), *prefixes, *resolved, PACKAGE.parent)
 
 
 def runtime_command(python: Path, *arguments: str) -> tuple[str, ...]:

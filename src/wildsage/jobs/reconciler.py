@@ -31,8 +31,9 @@ from wildsage.store.runs import Run, Runs
 from wildsage.supervisor.contract import Event, ExitRecord
 from wildsage.supervisor.folder import RunFolder
 
-TOPIC = "training-jobs"
-"""Notified by whoever creates a job or asks for its stop."""
+CREATED = "training-job-created"
+STOPPING = "training-job-stopping"
+"""Topics of the store: notified by whoever creates a job, or asks for its stop."""
 
 _POLL_SECONDS = 0.025
 _SCAN_SECONDS = 0.25
@@ -55,17 +56,25 @@ class TrainingReconciler:
         self._launcher = Launcher(rooms)
         self._settlement = Settlement(rooms.resources, rooms.keys, rooms.logs, rooms.objects, rooms.clock)
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._stopping: set[str] = set()  # runs whose job is asked to stop
-        self._woken = asyncio.Event()
+        self._stops: dict[str, asyncio.Event] = {}  # of the runs that are carried: their job is to stop
+        self._last_seen = 0
+        self._created = asyncio.Event()
+        self._stopping = asyncio.Event()
         self._own: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Begin to work, on the running event loop."""
         loop = asyncio.get_running_loop()
-        self._rooms.resources.database.listen(TOPIC, _waker(loop, self._woken))
-        self._woken.set()
-        self._own = [
-            loop.create_task(self._watch_queue(), name="training-reconciler"),
+        database = self._rooms.resources.database
+        self._own = []
+        for topic, woken, look in (
+            (CREATED, self._created, self._take_up_new),
+            (STOPPING, self._stopping, self._tell_stops),
+        ):
+            database.listen(topic, _waker(loop, woken))
+            woken.set()
+            self._own.append(loop.create_task(self._watch(woken, look), name=f"{topic}-watch"))
+        self._own += [
             loop.create_task(asyncio.to_thread(self._sweep), name="training-sweep"),
         ]
 
@@ -89,28 +98,33 @@ class TrainingReconciler:
                     else:
                         folder.delete()
 
-    async def _watch_queue(self) -> None:
+    async def _watch(self, woken: asyncio.Event, look: Callable[[], None]) -> None:
         while True:
-            await self._woken.wait()
-            self._woken.clear()
+            await woken.wait()
+            woken.clear()
             try:
-                self._look()
+                look()
             except sqlite3.Error:
                 _log.exception("the store refused to list the runs; trying again")
                 await asyncio.sleep(_RETRY_SECONDS)
-                self._woken.set()
+                woken.set()
 
-    def _look(self) -> None:
-        """Begin to carry the runs that nobody carries, and find those that are to stop."""
-        self._stopping = self._rooms.runs.stopping()
-        for run in self._rooms.runs.unsettled():
-            if run.run_id not in self._tasks:
-                task = asyncio.create_task(self._carry_guarded(run), name=f"run-{run.run_id}")
-                self._tasks[run.run_id] = task
-                task.add_done_callback(partial(self._forget, run.run_id))
+    def _take_up_new(self) -> None:
+        """Begin to carry the runs that were queued since the last look."""
+        for run in self._rooms.runs.unsettled(self._last_seen):
+            self._last_seen = run.id
+            self._stops[run.run_id] = asyncio.Event()
+            task = asyncio.create_task(self._carry_guarded(run), name=f"run-{run.run_id}")
+            self._tasks[run.run_id] = task
+            task.add_done_callback(partial(self._forget, run.run_id))
+
+    def _tell_stops(self) -> None:
+        for run_id in self._rooms.runs.stopping() & self._stops.keys():
+            self._stops[run_id].set()
 
     def _forget(self, run_id: str, _task: "asyncio.Task[None]") -> None:
         del self._tasks[run_id]
+        del self._stops[run_id]
 
     async def _carry_guarded(self, run: Run) -> None:
         """Carry a run; where the disk is full or the like, wait until that has passed."""
@@ -142,6 +156,8 @@ class TrainingReconciler:
         job = self._rooms.resources.get(run.job)
         if job is None:
             return
+        if job.status == "Stopping":  # asked before the run was seen
+            self._stops[run.run_id].set()
         folder = RunFolder(self._rooms.layout.runs / run.run_id)
         slot = self._slot(job)
         if run.state == "launched":
@@ -171,9 +187,7 @@ class TrainingReconciler:
             await asyncio.wait({taking}, timeout=_UNNOTICED_SECONDS)
             if not taking.done():
                 await self._advance(run, "Pending", f"Waiting for capacity ({ahead} ahead)")
-            while not taking.done() and run.run_id not in self._stopping:
-                await asyncio.wait({taking}, timeout=_UNNOTICED_SECONDS)
-            return taking.done()
+            return await self._done_before_stop(run, taking)
         finally:
             taking.cancel()
 
@@ -181,15 +195,21 @@ class TrainingReconciler:
         """Do something that may take long. False: the job was stopped, and the work is dropped."""
         task = asyncio.create_task(work)
         try:
-            while not task.done() and run.run_id not in self._stopping:
-                await asyncio.wait({task}, timeout=_UNNOTICED_SECONDS)
-            if task.done():
-                task.result()
-                return True
-            return False
+            return await self._done_before_stop(run, task)
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+
+    async def _done_before_stop(self, run: Run, task: "asyncio.Task[None]") -> bool:
+        """Wait for a task or for the stop of its job. True: the task is done; what it raised is raised."""
+        stop = asyncio.create_task(self._stops[run.run_id].wait())
+        try:
+            await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stop.cancel()
+        if task.done():
+            task.result()
+        return task.done()
 
     # After the launch
 
@@ -222,7 +242,7 @@ class TrainingReconciler:
                 # It never began: an earlier server died before the launch, or the launch failed.
                 launches += 1
                 await asyncio.to_thread(launch_once, folder)
-            if run.run_id in self._stopping:
+            if self._stops[run.run_id].is_set():
                 await asyncio.to_thread(folder.request_stop)
             await asyncio.sleep(_POLL_SECONDS)
 
@@ -244,7 +264,7 @@ class TrainingReconciler:
     async def _lost(self, run: Run, folder: RunFolder) -> None:
         """No exit record and no lock: the platform lost the run."""
         message = "the process that carried the job is gone"
-        if run.run_id in self._stopping:
+        if self._stops[run.run_id].is_set():
             await self._settlement.never_started(run, stopped=True)
         elif not await self._try_again(run, message):
             await self._give_up(run, f"InternalServerError: {message}. Please try again.")
@@ -266,7 +286,7 @@ class TrainingReconciler:
             next_id = f"{run.run_id.rpartition('.')[0]}.{run.attempt + 1}"
             Runs.queue(transaction, next_id, run.job, run.attempt + 1, at)
             advance(transaction, run.job, "Restarting", at, message=f"Restarting the training job: {message}")
-            transaction.notify(TOPIC)
+            transaction.notify(CREATED)
 
         await self._rooms.resources.database.write(store)
         return True

@@ -17,12 +17,15 @@ class Run:
 
     Attributes
     ----------
+    id
+        Grows with every run that is queued.
     applied
         Sequence number of the last journal event that became state.
     stream_id
         The log stream of the run; None before its launch.
     """
 
+    id: int
     run_id: str
     job: Key
     attempt: int
@@ -33,6 +36,7 @@ class Run:
 
 def _run(row: sqlite3.Row) -> Run:
     return Run(
+        id=row["id"],
         run_id=row["run_id"],
         job=Key(row["account"], row["region"], TRAINING_JOB, row["job_name"]),
         attempt=row["attempt"],
@@ -48,10 +52,11 @@ class Runs:
     def __init__(self, database: Database) -> None:
         self.database = database
 
-    def unsettled(self) -> list[Run]:
-        """Return the runs that are not over, in the order of their creation."""
+    def unsettled(self, after_id: int = 0) -> list[Run]:
+        """Return the runs that are not over and were queued after the one with this id, in their order."""
         rows = self.database.read(
-            "SELECT * FROM training_run WHERE state IN ('queued', 'launched') ORDER BY queued_at, run_id"
+            "SELECT * FROM training_run WHERE state IN ('queued', 'launched') AND id > ? ORDER BY id",
+            (after_id,),
         )
         return [_run(row) for row in rows]
 

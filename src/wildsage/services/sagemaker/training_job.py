@@ -13,7 +13,7 @@ from wildsage.images.catalogue import ImageCatalogue, ResolvedImage, UnknownImag
 from wildsage.jobs.history import advance, first_step
 from wildsage.jobs.inputs import InputError, source_of
 from wildsage.jobs.metrics import InvalidExpressionError, compile_expression
-from wildsage.jobs.reconciler import TOPIC
+from wildsage.jobs.reconciler import CREATED, STOPPING
 from wildsage.jobs.settle import public_members
 from wildsage.jobs.training import image_of
 from wildsage.services.operation import Request, Response, operation
@@ -79,7 +79,7 @@ class TrainingJobs:
             Resources.insert(transaction, key, arn=arn, status="InProgress", at=at, body=body)
             put_new_tags(transaction, arn, request)
             Runs.queue(transaction, f"train-{uuid.uuid4().hex}.1", key, 1, at)
-            transaction.notify(TOPIC)
+            transaction.notify(CREATED)
 
         try:
             await self._resources.database.write(store)
@@ -130,7 +130,7 @@ class TrainingJobs:
                     f"The request was rejected because the training job is in status {status}."
                 )
             advance(transaction, job.key, "Stopping", at)
-            transaction.notify(TOPIC)
+            transaction.notify(STOPPING)
 
         await self._resources.database.write(store)
         return {}
