@@ -95,6 +95,29 @@ def test_a_failed_commit_fails_every_work_and_keeps_nothing(state):
     assert len(state.read("SELECT * FROM tag")) == 1
 
 
+def test_every_work_of_a_lost_group_hears_why_it_was_lost(state):
+    def lose(transaction):
+        transaction._connection.execute("ROLLBACK")  # as SQLite itself does on some I/O errors
+        raise sqlite3.OperationalError("disk I/O error")
+
+    with pytest.raises(sqlite3.OperationalError, match="disk I/O error"):
+        state.write_blocking(lose)
+
+
+def test_a_work_is_cancelled_before_its_group_begins_or_not_at_all(state):
+    gate, cancelled = threading.Event(), []
+    holding = state._submit(lambda _t: gate.wait(5))
+    dropped = state._submit(lambda t: t.execute(PUT, ("dropped", "k", "v")))
+    first = state._submit(lambda _t: cancelled.append(second.cancel()))
+    second = state._submit(lambda t: t.execute(PUT, ("kept", "k", "v")))
+    assert dropped.cancel()
+    gate.set()
+    for future in (holding, first, second):
+        future.result(5)
+    assert cancelled == [False]
+    assert [row["arn"] for row in state.read("SELECT arn FROM tag")] == ["kept"]
+
+
 def test_closing_finishes_what_was_queued(tmp_path):
     database = Database(tmp_path / "x.db", "state")
     futures = [database._submit(lambda t, n=n: t.execute(PUT, (str(n), "k", "v"))) for n in range(20)]

@@ -20,7 +20,6 @@ import queue
 import re
 import sqlite3
 import threading
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -83,7 +82,7 @@ class Database:
         self._readers = threading.local()
         self._reader_connections: list[sqlite3.Connection] = []
         self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
-        self._listeners: dict[str, list[Callable[[], None]]] = defaultdict(list)
+        self._listeners: dict[str, list[Callable[[], None]]] = {}
         self._closed = False
         self._close_lock = threading.Lock()
         connection = self._connect()
@@ -119,7 +118,8 @@ class Database:
         """Run `work` in the writer thread and return its result once it is durable.
 
         `work` gets a `Transaction`, must not block on anything else, and may be called once only. What it
-        raises is raised here, after its changes were rolled back.
+        raises is raised here, after its changes were rolled back. A caller that is cancelled while it waits
+        does not know: a work whose turn had come is done all the same, any other is dropped.
         """
         return await asyncio.wrap_future(self._submit(work))
 
@@ -129,7 +129,7 @@ class Database:
 
     def listen(self, topic: str, wake: Callable[[], None]) -> None:
         """Call `wake` (in the writer thread: hand over, do no work) after each commit that notified `topic`."""
-        self._listeners[topic].append(wake)
+        self._listeners.setdefault(topic, []).append(wake)
 
     def close(self) -> None:
         """Finish the queued works, then close every connection."""
@@ -175,13 +175,14 @@ class Database:
     def _commit_group(self, connection: sqlite3.Connection, group: list[_Task]) -> None:
         done: list[tuple[_Task, Any]] = []
         topics: set[str] = set()
+        # All at once: from here on nobody can cancel one while it gets its result or its error.
+        group = [task for task in group if task.future.set_running_or_notify_cancel()]
         try:
             connection.execute("BEGIN IMMEDIATE")
             for task in group:
-                if task.future.set_running_or_notify_cancel():
-                    transaction = Transaction(connection)
-                    if _run_in_savepoint(connection, transaction, task, done):
-                        topics.update(transaction.topics)
+                transaction = Transaction(connection)
+                if _run_in_savepoint(connection, transaction, task, done):
+                    topics.update(transaction.topics)
             connection.execute("COMMIT")
         except sqlite3.Error as error:
             # Disk full or I/O error: nothing of the group was acknowledged, so all of it is undone.
@@ -191,7 +192,7 @@ class Database:
                     task.future.set_exception(error)
             return
         for topic in topics:
-            for wake in self._listeners[topic]:
+            for wake in self._listeners.get(topic, ()):
                 wake()
         for task, result in done:
             task.future.set_result(result)
@@ -213,7 +214,9 @@ def _run_in_savepoint(
     connection.execute("SAVEPOINT work")
     try:
         result = task.work(transaction)
-    except Exception as error:  # noqa: BLE001 - whatever a work raises belongs to its caller
+    except Exception as error:
+        if isinstance(error, sqlite3.Error) and not connection.in_transaction:
+            raise  # SQLite undid the whole group, as it may where the disk is full: the savepoint is gone too
         connection.execute("ROLLBACK TO work")
         connection.execute("RELEASE work")
         task.future.set_exception(error)
