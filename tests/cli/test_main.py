@@ -54,6 +54,14 @@ def test_a_command_takes_its_data_directory(tmp_path, capsys):
     assert f"no server is running on {tmp_path}" in capsys.readouterr().err
 
 
+def test_a_relative_data_directory_is_the_same_wherever_a_server_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["down", "--data-dir", "my state"]) == 1
+    said = capsys.readouterr().err
+    assert f"no server is running on {tmp_path}/my state" in said
+    assert f"wildsage up -d --data-dir '{tmp_path}/my state'" in said
+
+
 def test_help_loads_no_command():
     assert heavy_imports_of("--help") == set()
 

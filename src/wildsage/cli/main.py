@@ -46,10 +46,15 @@ def _parser(first: Sequence[str]) -> argparse.ArgumentParser:
 def _add_data_dir(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data-dir",
-        type=Path,
+        type=_absolute,
         default=default_data_dir(),
         help="where state lives (default: $WILDSAGE_DATA_DIR or %(default)s)",
     )
+
+
+def _absolute(text: str) -> Path:
+    """Read a path from where the user stands: a server in the background stands elsewhere."""
+    return Path(text).expanduser().absolute()
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shlex
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -53,7 +54,7 @@ def default_data_dir(environ: Mapping[str, str] = os.environ) -> Path:
         return Path(environ["WILDSAGE_DATA_DIR"]).expanduser().absolute()
     home = environ.get("XDG_DATA_HOME")
     base = Path(home) if home else Path("~/.local/share").expanduser()
-    return base / "wildsage"
+    return base.absolute() / "wildsage"
 
 
 def read_server(layout: Layout) -> ServerInfo | None:
@@ -88,4 +89,4 @@ def start_command(layout: Layout) -> str:
     """Return the command that starts a server on a data directory."""
     if layout.root == default_data_dir():
         return "wildsage up -d"
-    return f"wildsage up -d --data-dir {layout.root}"
+    return f"wildsage up -d --data-dir {shlex.quote(str(layout.root))}"
