@@ -1,6 +1,7 @@
 """A real server process that a test kills, and the look behind it: runs, logs, metrics, processes."""
 
 import contextlib
+import functools
 import hashlib
 import io
 import json
@@ -34,13 +35,19 @@ CONTAINER = Path(__file__).with_name("container.py")
 TERMINAL = frozenset({"Completed", "Failed", "Stopped"})
 
 
-def until(what: Callable[[], Any], seconds: float = 20.0) -> Any:
+def until(what: Callable[[], Any], seconds: float = 20.0, pause: float = 0.02) -> Any:
     """Return the first true result of `what`."""
     deadline = time.monotonic() + seconds
     while not (result := what()):
         assert time.monotonic() < deadline, f"not within {seconds} s"
-        time.sleep(0.005)
+        time.sleep(pause)
     return result
+
+
+@functools.cache
+def _session() -> boto3.session.Session:
+    """One for all tests: it keeps the service models, which take long to read."""
+    return boto3.session.Session()
 
 
 def let_pass(seconds: float) -> None:
@@ -132,7 +139,7 @@ class Platform:
     def client(self, service: str) -> Any:
         if service not in self.clients:
             settings = Config(retries={"total_max_attempts": 1}, read_timeout=20, proxies={})
-            self.clients[service] = boto3.session.Session().client(
+            self.clients[service] = _session().client(
                 service, region_name=REGION, endpoint_url=self.url, config=settings, **self.credentials
             )
         return self.clients[service]

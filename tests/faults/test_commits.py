@@ -10,7 +10,7 @@ from tests.faults.platform import connection_lost, until
 CRASH = Path(__file__).with_name("crash")
 DONE_ALREADY = ("ResourceInUse", "BucketAlreadyOwnedByYou", "is in status Stop")
 COMMITS = 60
-EVERY_DAY = {(2, "before"), (9, "after"), (16, "before"), (24, "after")}
+EVERY_DAY = {(9, "after"), (16, "before")}
 
 
 def _parameters():
