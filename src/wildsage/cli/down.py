@@ -1,12 +1,13 @@
 """``wildsage down``: end the server; jobs and endpoint workers go on unless ``--all``."""
 
 import argparse
+import contextlib
+import fcntl
 import os
 import signal
 import time
 
 from wildsage.cli.console import CommandError, running_server
-from wildsage.clients.discovery import ServerNotRunningError, find_server
 from wildsage.clients.service import stop_proxy
 from wildsage.store.layout import Layout
 from wildsage.supervisor.folder import RunFolder
@@ -30,7 +31,8 @@ def execute(arguments: argparse.Namespace) -> int:
         if not arguments.all:
             raise
     else:
-        os.kill(server.pid, signal.SIGTERM)
+        with contextlib.suppress(ProcessLookupError):  # it is just ending by itself
+            os.kill(server.pid, signal.SIGTERM)
         _wait_for_end(layout)
         print("Wildsage is down.")
     stop_proxy(layout)
@@ -54,11 +56,14 @@ def what_keeps_running(count: int) -> str:
 
 
 def _wait_for_end(layout: Layout) -> None:
+    """Wait until the server has let go of the data directory: the next one can have it then."""
     deadline = time.monotonic() + _PATIENCE_SECONDS
-    while time.monotonic() < deadline:
-        try:
-            find_server(layout)
-        except ServerNotRunningError:
-            return
-        time.sleep(0.05)
-    raise CommandError(f"the server has not ended within {_PATIENCE_SECONDS:.0f} s")
+    with layout.lock.open("rb") as lock:
+        while time.monotonic() < deadline:
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                return
+            time.sleep(0.05)
+    raise CommandError(
+        f"the server has not ended within {_PATIENCE_SECONDS:.0f} s; its log may say why: {layout.server_log}"
+    )

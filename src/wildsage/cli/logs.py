@@ -1,13 +1,14 @@
 """``wildsage logs [-f] NAME``: the log of a job or an endpoint."""
 
 import argparse
+import contextlib
 import time
 from collections.abc import Iterator
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from wildsage.cli.client import client
+from wildsage.cli.client import asking, client
 from wildsage.cli.console import CommandError
 
 _GROUPS = ("/aws/sagemaker/TrainingJobs", "/aws/sagemaker/Endpoints/{name}")
@@ -19,18 +20,21 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     """Declare the subcommand."""
     parser = subparsers.add_parser("logs")
     parser.add_argument("name", help="of the job or endpoint")
-    parser.add_argument("-f", "--follow", action="store_true", help="wait for more until the job ends")
+    parser.add_argument(
+        "-f", "--follow", action="store_true", help="wait for more until the job or endpoint ends"
+    )
     parser.add_argument("--region", help="the region to look at (default: the server's)")
     parser.set_defaults(execute=execute)
 
 
+@asking
 def execute(arguments: argparse.Namespace) -> int:
     """Print the log, and with ``-f`` what is added to it."""
     logs = client(arguments, "logs")
     sagemaker = client(arguments, "sagemaker")
     tokens: dict[tuple[str, str], str] = {}
     while True:
-        ended = not arguments.follow or _has_ended(sagemaker, arguments.name)
+        ended = not arguments.follow or not _may_say_more(sagemaker, arguments.name)
         found = list(_streams(logs, arguments.name))
         for group, stream in found:
             _print_new(logs, group, stream, tokens)
@@ -65,9 +69,13 @@ def _print_new(logs: Any, group: str, stream: str, tokens: dict[tuple[str, str],
             return
 
 
-def _has_ended(sagemaker: Any, name: str) -> bool:
-    try:
+def _may_say_more(sagemaker: Any, name: str) -> bool:
+    """Tell whether there is such a job, and it has not ended, or such an endpoint."""
+    with contextlib.suppress(ClientError):
         job = sagemaker.describe_training_job(TrainingJobName=name)
-    except ClientError:
-        return False
-    return job["TrainingJobStatus"] in _ENDED
+        if job["TrainingJobStatus"] not in _ENDED:
+            return True
+    with contextlib.suppress(ClientError):
+        sagemaker.describe_endpoint(EndpointName=name)
+        return True
+    return False

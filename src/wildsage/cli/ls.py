@@ -2,29 +2,40 @@
 
 import argparse
 
-from wildsage.cli.client import client
+from wildsage.cli.client import asking, client
 from wildsage.cli.console import table
+
+_LISTS = (
+    ("training-job", "list_training_jobs", "TrainingJobSummaries", "TrainingJob"),
+    ("endpoint", "list_endpoints", "Endpoints", "Endpoint"),
+)
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the subcommand."""
     parser = subparsers.add_parser("ls")
     parser.add_argument("--region", help="the region to look at (default: the server's)")
-    parser.add_argument("-n", type=int, default=20, metavar="COUNT", help="how many of each (default: 20)")
+    parser.add_argument("-n", type=_count, default=20, metavar="COUNT", help="how many of each (default: 20)")
     parser.set_defaults(execute=execute)
 
 
+@asking
 def execute(arguments: argparse.Namespace) -> int:
     """Print one line for each resource."""
     sagemaker = client(arguments, "sagemaker")
-    order = {"SortBy": "CreationTime", "SortOrder": "Descending", "MaxResults": min(arguments.n, 100)}
-    rows = [
-        ("training-job", job["TrainingJobName"], job["TrainingJobStatus"], f"{job['CreationTime']:%F %T}")
-        for job in sagemaker.list_training_jobs(**order)["TrainingJobSummaries"]
-    ]
-    rows += [
-        ("endpoint", item["EndpointName"], item["EndpointStatus"], f"{item['CreationTime']:%F %T}")
-        for item in sagemaker.list_endpoints(**order)["Endpoints"]
-    ]
+    rows = []
+    for kind, method, member, prefix in _LISTS:
+        pages = sagemaker.get_paginator(method).paginate(
+            SortBy="CreationTime", SortOrder="Descending", PaginationConfig={"MaxItems": arguments.n}
+        )
+        for item in pages.search(f"{member}[]"):
+            created = f"{item['CreationTime']:%F %T}"
+            rows.append((kind, item[f"{prefix}Name"], item[f"{prefix}Status"], created))
     print(table(("KIND", "NAME", "STATUS", "CREATED"), rows))
     return 0
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 upwards")
+    return int(text)

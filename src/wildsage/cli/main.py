@@ -1,6 +1,8 @@
 """The command ``wildsage``: one subcommand, one module."""
 
 import argparse
+import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,12 +19,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = _parser(words[:1]).parse_args(words)
     execute: Callable[[argparse.Namespace], int] = parsed.execute
     try:
-        return execute(parsed)
+        code = execute(parsed)
+        sys.stdout.flush()
     except CommandError as error:
         print(f"wildsage: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        return 130
+        return 128 + signal.SIGINT
+    except BrokenPipeError:
+        # Whoever reads (head, less) has seen enough; what is still buffered must not fail at the exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+    return code
 
 
 def _parser(first: Sequence[str]) -> argparse.ArgumentParser:

@@ -2,7 +2,7 @@
 
 import argparse
 
-from wildsage.cli.client import client
+from wildsage.cli.client import asking, client
 from wildsage.cli.console import running_server, table
 
 _LISTS = (
@@ -18,6 +18,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.set_defaults(execute=execute)
 
 
+@asking
 def execute(arguments: argparse.Namespace) -> int:
     """Print address, process, data directory, and counts by status."""
     server = running_server(arguments)

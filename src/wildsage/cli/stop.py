@@ -4,7 +4,7 @@ import argparse
 
 from botocore.exceptions import ClientError
 
-from wildsage.cli.client import client
+from wildsage.cli.client import asking, client
 from wildsage.cli.console import CommandError
 
 
@@ -16,6 +16,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.set_defaults(execute=execute)
 
 
+@asking
 def execute(arguments: argparse.Namespace) -> int:
     """Stop what has this name."""
     sagemaker = client(arguments, "sagemaker")
