@@ -126,18 +126,28 @@ class JsonCodec:
 
 
 def _mismatch(value: Any, expected: str) -> MismatchError:
+    token = f"{value}_VALUE".upper() if isinstance(value, bool) else _TOKENS.get(type(value), "")
+    return _misplaced(value, text("serialization.wrong_type", token=token, expected=expected))
+
+
+def _misplaced(value: Any, otherwise: str) -> MismatchError:
+    """Return the error of an object or array where none is expected; of anything else with its own text."""
     if isinstance(value, dict):
         return MismatchError(text("serialization.unexpected_structure"))
     if isinstance(value, list):
         return MismatchError(text("serialization.unexpected_list"))
-    token = f"{value}_VALUE".upper() if isinstance(value, bool) else _TOKENS[type(value)]
-    return MismatchError(text("serialization.wrong_type", token=token, expected=expected))
+    return MismatchError(otherwise)
+
+
+def _container_expected(value: Any, kind: str) -> MismatchError:
+    name = "null_element" if value is None else f"{kind}_expected"
+    return _misplaced(value, text(f"serialization.{name}"))
 
 
 def _structure_parser(name: str, members: Mapping[str, tuple[str, Convert]]) -> Convert:
     def parse(value: Any) -> dict[str, Any]:
         if type(value) is not dict:
-            raise MismatchError(text("serialization.structure_expected"))
+            raise _container_expected(value, "structure")
         parsed = {}
         for wire_name, item in value.items():
             if item is None:  # null means absent
@@ -161,7 +171,7 @@ def _structure_parser(name: str, members: Mapping[str, tuple[str, Convert]]) -> 
 def _list_parser(element: Convert) -> Convert:
     def parse(value: Any) -> list[Any]:
         if type(value) is not list:
-            raise MismatchError(text("serialization.list_expected"))
+            raise _container_expected(value, "list")
         parsed: list[Any] = []
         try:
             for item in value:
@@ -176,7 +186,7 @@ def _list_parser(element: Convert) -> Convert:
 def _map_parser(element: Convert) -> Convert:
     def parse(value: Any) -> dict[str, Any]:
         if type(value) is not dict:
-            raise MismatchError(text("serialization.structure_expected"))
+            raise _container_expected(value, "map")
         parsed = {}
         for key, item in value.items():
             try:
