@@ -1,6 +1,7 @@
 import asyncio
 import json
 import logging
+from unittest.mock import ANY
 
 import pytest
 from tests.aws.support import ACCOUNT, ask, call_json, gateway, request
@@ -9,10 +10,13 @@ from tests.live import client, serve
 from wildsage.aws.asgi import ClientDisconnectedError
 from wildsage.aws.authentication import Authenticator
 from wildsage.aws.http import HttpResponse
+from wildsage.aws.texts import load
 from wildsage.core.clock import SystemClock
 from wildsage.core.credentials import AccessKey
 from wildsage.core.errors import AccessDeniedError, NotFoundError, ServiceError, ValidationError
 from wildsage.core.streams import ByteStream
+from wildsage.services import members
+from wildsage.serving import worker
 
 
 def answering(response):
@@ -192,6 +196,173 @@ def test_a_body_above_the_limit_is_refused_before_it_is_read():
 
     assert response.status == 413
     assert b"RequestEntityTooLargeException" in response.body
+
+
+LARGEST_PAYLOAD = 25 * 1024 * 1024
+
+
+@pytest.mark.parametrize("length", [LARGEST_PAYLOAD + 1, 33 * 1024 * 1024, 10**15])
+def test_a_payload_above_25_mb_is_refused_before_it_is_read(length):
+    async def never():
+        raise AssertionError("the body was read")
+        yield b""
+
+    async def authenticate(_request):
+        raise AssertionError("the signature is over the whole body")
+
+    sent = request("POST", "/endpoints/e/invocations", service="sagemaker")
+    sent.body = ByteStream(never(), length)
+    application = gateway({"sagemaker-runtime": {"InvokeEndpoint": answering({})}}, authenticate=authenticate)
+
+    response = asyncio.run(application.answer(sent))
+
+    # As boto3 shows it: An error occurred (413) when calling the InvokeEndpoint operation: HTTP content …
+    assert (response.status, dict(response.headers)["x-amzn-ErrorType"]) == (413, "413")
+    assert json.loads(response.body)["message"] == f"HTTP content length exceeded {LARGEST_PAYLOAD} bytes."
+
+
+def test_a_payload_of_25_mb_reaches_its_handler():
+    seen = []
+
+    async def handler(_context, parsed):
+        seen.append(len(parsed["Body"]))
+        return {"Body": b"fine"}
+
+    application = gateway({"sagemaker-runtime": {"InvokeEndpoint": handler}})
+
+    status, _, body = ask(
+        application, "POST", "/endpoints/e/invocations", service="sagemaker", body=bytes(LARGEST_PAYLOAD)
+    )
+
+    assert (status, body, seen) == (200, b"fine", [LARGEST_PAYLOAD])
+
+
+def test_the_limits_of_a_payload_agree():
+    runtime = load("services.toml")["sagemaker-runtime"]
+
+    assert runtime["body_limits"]["InvokeEndpoint"] == worker.LARGEST_PAYLOAD == LARGEST_PAYLOAD
+    assert runtime["validation"]["shapes"]["BodyBlob"]["max"] == LARGEST_PAYLOAD
+
+
+def test_a_stream_has_no_limit():
+    async def handler(_context, parsed):
+        return {"ETag": str(parsed["Body"].length)}
+
+    sent = request("PUT", "/bucket/key", service="s3")
+    sent.body = ByteStream(ByteStream.of(b"x"), 10**12)
+
+    response = asyncio.run(gateway({"s3": {"PutObject": handler}}).answer(sent))
+
+    assert (response.status, dict(response.headers)["ETag"]) == (200, str(10**12))
+
+
+def test_a_refused_member_has_the_code_of_its_service():
+    sent = {"X-Amzn-SageMaker-Target-Model": "m.tar.gz", "X-Amzn-SageMaker-Session-Id": "NEW_SESSION"}
+    refused = members.tables("sagemaker-runtime")["InvokeEndpoint"].refused
+    assert {"TargetModel", "SessionId"} & refused.keys()
+    application = gateway({"sagemaker-runtime": {"InvokeEndpoint": answering({})}})
+
+    status, headers, body = ask(
+        application, "POST", "/endpoints/e/invocations", service="sagemaker", headers=sent, body=b"x"
+    )
+
+    assert (status, headers["x-amzn-errortype"]) == (400, "ValidationError")
+    assert b"is not supported by Wildsage" in body
+
+
+ASKS = {
+    "sagemaker": ("POST", "/", {"x-amz-target": "SageMaker.ListModels"}, b"{}"),
+    "sagemaker-runtime": ("POST", "/endpoints/e/invocations", {}, b"x"),
+    "logs": ("POST", "/", {"x-amz-target": "Logs_20140328.DescribeLogGroups"}, b"{}"),
+    "s3": ("GET", "/", {}, b""),
+    "sts": ("POST", "/", {"content-type": "application/x-www-form-urlencoded"}, b"Action=GetCallerIdentity&Version=2011-06-15"),
+    "iam": ("POST", "/", {"content-type": "application/x-www-form-urlencoded"}, b"Action=ListRoles&Version=2010-05-08"),
+}  # fmt: skip
+OPERATIONS = {
+    "sagemaker": "ListModels",
+    "sagemaker-runtime": "InvokeEndpoint",
+    "logs": "DescribeLogGroups",
+    "s3": "ListBuckets",
+    "sts": "GetCallerIdentity",
+    "iam": "ListRoles",
+}
+
+
+def region_seen(service, region):
+    """Return status and body, and the region that the handler saw."""
+    seen = []
+
+    async def handler(context, _parsed):
+        seen.append((context.region, context.partition))
+        raise ServiceError("seen", code="Seen", status=418)
+
+    method, target, headers, body = ASKS[service]
+    status, _, answer = ask(
+        gateway({service: {OPERATIONS[service]: handler}}),
+        method,
+        target,
+        service=service.partition("-")[0],
+        region=region,
+        headers=headers,
+        body=body,
+    )
+    return status, answer.decode(), seen
+
+
+@pytest.mark.parametrize("service", ASKS)
+@pytest.mark.parametrize(
+    ("region", "partition"),
+    [
+        ("us-east-1", "aws"),
+        ("ap-southeast-7", "aws"),
+        ("mx-central-1", "aws"),
+        ("cn-northwest-1", "aws-cn"),
+        ("us-gov-east-1", "aws-us-gov"),
+        ("us-isob-east-1", "aws-iso-b"),
+        ("eusc-de-east-1", "aws-eusc"),
+    ],
+)
+def test_every_region_of_botocore_exists(service, region, partition):
+    assert region_seen(service, region) == (418, ANY, [(region, partition)])
+
+
+@pytest.mark.parametrize(
+    ("service", "status", "code"),
+    [
+        ("sagemaker", 403, '"__type":"InvalidSignatureException"'),
+        ("sagemaker-runtime", 403, "Credential should be scoped"),
+        ("logs", 403, '"__type":"InvalidSignatureException"'),
+        ("s3", 400, "<Code>AuthorizationHeaderMalformed</Code>"),
+        ("sts", 403, "<Code>SignatureDoesNotMatch</Code>"),
+        ("iam", 403, "<Code>SignatureDoesNotMatch</Code>"),
+    ],
+)
+# Clients sign for the plain region where they are told a FIPS one: the pseudo region never comes by itself.
+@pytest.mark.parametrize(
+    "region", ["mars-north-1", "us-east-1-fips", "fips-us-east-1", "us-east-11", "local"]
+)
+def test_a_region_that_is_none_is_refused_as_each_protocol_does(service, status, code, region):
+    seen_status, answer, seen = region_seen(service, region)
+
+    assert (seen_status, seen) == (status, [])
+    assert code in answer
+    assert "Credential should be scoped to a valid region, not" in answer
+
+
+@pytest.mark.parametrize(
+    ("pseudo", "region"),
+    [
+        ("aws-global", "us-east-1"),
+        ("aws-us-gov-global", "us-gov-west-1"),
+        ("aws-cn-global", "cn-northwest-1"),
+        ("aws-iso-global", "us-iso-east-1"),
+    ],
+)
+def test_a_whole_partition_is_a_region_of_the_services_that_span_it_only(pseudo, region):
+    for service in ("iam", "sts", "s3"):
+        assert [found for found, _ in region_seen(service, pseudo)[2]] == [region]
+    for service in ("sagemaker", "sagemaker-runtime", "logs"):
+        assert region_seen(service, pseudo)[::2] == (403, [])
 
 
 def test_a_body_of_unknown_length_is_read_up_to_the_limit():

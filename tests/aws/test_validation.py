@@ -3,6 +3,7 @@ import timeit
 import pytest
 
 from wildsage.aws.model import Catalogue
+from wildsage.aws.texts import load
 from wildsage.aws.validation import Validator, compile_pattern
 from wildsage.core.errors import ValidationError
 
@@ -136,6 +137,31 @@ def test_each_service_has_its_own_code(service, operation, request_, code, said)
 
     assert error.code == code
     assert said in error.message
+
+
+@pytest.mark.parametrize("operation", ["InvokeEndpoint", "InvokeEndpointWithResponseStream"])
+def test_a_payload_may_be_larger_than_the_model_says(operation):
+    limit = 25 * 1024 * 1024
+    modelled = catalogue.service("sagemaker-runtime").operation(operation).input.members["Body"].traits["max"]
+    assert modelled < limit, "the model has the limit itself: the deviation can go"
+    validate(operation, {"EndpointName": "e", "Body": b"x" * limit}, "sagemaker-runtime")
+
+    error = problems(operation, {"EndpointName": "e", "Body": b"x" * (limit + 1)}, "sagemaker-runtime")
+
+    assert error.code == "ValidationError"
+    assert error.message.endswith(f"Member must have length less than or equal to {limit}")
+
+
+def test_every_deviation_is_of_a_shape_that_exists_and_changes_it():
+    deviations = {
+        (service, shape): changes
+        for service, table in load("services.toml").items()
+        for shape, changes in table.get("validation", {}).get("shapes", {}).items()
+    }
+    assert ("sagemaker-runtime", "BodyBlob") in deviations
+    for (service, shape), changes in deviations.items():
+        modelled = catalogue.service(service)._shapes[shape]
+        assert any(modelled.get(trait) != value for trait, value in changes.items()), (service, shape)
 
 
 def test_s3_leaves_all_rules_but_required_members_to_its_handlers():

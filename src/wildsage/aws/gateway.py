@@ -10,6 +10,7 @@ from wildsage.aws.http import HttpRequest, HttpResponse
 from wildsage.aws.identify import Identifier, host_of
 from wildsage.aws.model import Catalogue, Operation, Service
 from wildsage.aws.protocols.base import Call, UnknownOperationError
+from wildsage.aws.texts import load
 from wildsage.aws.validation import Validator
 from wildsage.core.arns import partition_of
 from wildsage.core.clock import Clock
@@ -106,6 +107,8 @@ class Gateway:
         return response
 
     async def _serve(self, call: Call, request_id: str) -> HttpResponse:
+        # Whether its body can be taken at all: a signature is verified over the whole of it.
+        call.protocol.check_length(call)
         # Who asks, before anything of the body is parsed or anything is told about what exists here.
         caller = await self._authenticate(call.request)
         context = self._context(call, caller, request_id)
@@ -115,11 +118,12 @@ class Gateway:
         handler = self._handler(call, operation)
         # Types, as the protocol knows them; then rules, as the model states them.
         request = await call.protocol.parse(call, operation)
-        self._validator(call.service).validate(operation, request)
+        validator = self._validator(call.service)
+        validator.validate(operation, request)
         # Whether the caller may do this with the resources it names, whether they are there or not.
         self._authorize(context, call.service.name, operation.name, request)
         # Members that are right by AWS's model, and that this server cannot honour.
-        members.refuse(call.service.name, operation.name, request)
+        members.refuse(call.service.name, operation.name, request, validator.code)
         response = await handler(context, request)
         return call.protocol.serialize(operation, response, request_id)
 
@@ -146,14 +150,7 @@ class Gateway:
         return validator
 
     def _context(self, call: Call, caller: Caller, request_id: str) -> RequestContext:
-        region = caller.region or host_of(call.request).region or _GLOBAL_REGION
-        if region not in self._catalogue.regions:
-            code, status = _WRONG_REGION.get(call.service.protocols[0], _WRONG_REGION["json"])
-            raise ServiceError(
-                f"Credential should be scoped to a valid region, not {region[:64]!r}",
-                code=code,
-                status=status,
-            )
+        region = self._region(call, caller)
         return RequestContext(
             account=caller.account,
             region=region,
@@ -163,6 +160,16 @@ class Gateway:
             clock=self._clock,
             endpoint_url=f"{call.request.scheme}://{call.request.headers.get('host')}",
         )
+
+    def _region(self, call: Call, caller: Caller) -> str:
+        region = caller.region or host_of(call.request).region or _GLOBAL_REGION
+        if call.service.name in load("services.toml")["partition_wide"]["services"]:
+            region = self._catalogue.pseudo_regions.get(region, region)
+        if region not in self._catalogue.regions:
+            code, status = _WRONG_REGION.get(call.service.protocols[0], _WRONG_REGION["json"])
+            message = f"Credential should be scoped to a valid region, not {region[:64]!r}. "
+            raise ServiceError(message, code=code, status=status)
+        return region
 
     async def _answer_internal(self, request: HttpRequest) -> HttpResponse:
         prefixes = [p for p in self._internal if request.path == p or request.path.startswith(f"{p}/")]

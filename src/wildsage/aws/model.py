@@ -204,8 +204,23 @@ class Catalogue:
     @cached_property
     def regions(self) -> frozenset[str]:
         """Every region of every partition."""
-        partitions = json.loads((_data_directory() / "partitions.json").read_bytes())["partitions"]
-        return frozenset(region for partition in partitions for region in partition["regions"])
+        regions = {region for partition in self._partitions for region in partition["regions"]}
+        return frozenset(regions - self.pseudo_regions.keys())
+
+    @cached_property
+    def pseudo_regions(self) -> Mapping[str, str]:
+        """What botocore calls the whole of a partition (``aws-global``), and the region it stands for."""
+        return {
+            region: partition["outputs"]["implicitGlobalRegion"]
+            for partition in self._partitions
+            for region in partition["regions"]
+            if region.endswith("-global")
+        }
+
+    @cached_property
+    def _partitions(self) -> list[Raw]:
+        partitions: list[Raw] = json.loads((_data_directory() / "partitions.json").read_bytes())["partitions"]
+        return partitions
 
 
 def _data_directory() -> Path:

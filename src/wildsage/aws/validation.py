@@ -7,6 +7,7 @@ enums, lengths, ranges, patterns, unions. A shape without rules costs nothing: i
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from copy import copy
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from importlib import import_module
@@ -56,9 +57,15 @@ class Validator:
     def __init__(self, service: Service) -> None:
         self._policy: Mapping[str, Any] = load("services.toml").get(service.name, {}).get("validation", {})
         self._only_required: bool = self._policy.get("only_required", False)
+        self._deviations: Mapping[str, Mapping[str, Any]] = self._policy.get("shapes", {})
         self._operations: dict[str, Check | None] = {}
         self._structures: dict[str, Check | None] = {}
         self._rules: dict[str, Rule | None] = {}
+
+    @property
+    def code(self) -> str:
+        """The service's code of a request that breaks a rule."""
+        return str(self._policy.get("code", ValidationError.code))
 
     def validate(self, operation: Operation, request: Request) -> None:
         """Check a request.
@@ -77,11 +84,10 @@ class Validator:
             raise ValidationError(known or _message(problems), code=self._code(operation, problems[0]))
 
     def _code(self, operation: Operation, problem: Problem) -> str:
-        code = self._policy.get("code", ValidationError.code)
         first = problem.path.partition(".")[0]
         members = operation.input.members.items()
         in_body = any(_lower_camel(name) == first and not member.location for name, member in members)
-        return str(self._policy.get("body_code", code) if in_body else code)
+        return str(self._policy.get("body_code", self.code)) if in_body else self.code
 
     def _known_text(self, problem: Problem) -> str | None:
         for known in self._policy.get("texts", ()):
@@ -147,8 +153,16 @@ class Validator:
         if self._only_required:
             return None
         if shape.name not in self._rules:
-            self._rules[shape.name] = _scalar_rule(shape)
+            self._rules[shape.name] = _scalar_rule(self._as_served(shape))
         return self._rules[shape.name]
+
+    def _as_served(self, shape: Shape) -> Shape:
+        """Return a shape with the limits that the service has, where the model says something else."""
+        if shape.name not in self._deviations:
+            return shape
+        served = copy(shape)
+        served.traits = {**shape.traits, **self._deviations[shape.name]}
+        return served
 
 
 def _broken(name: str, **values: str) -> Broken:

@@ -115,8 +115,10 @@ def make_table(where: str, raw: Mapping[str, Any]) -> MemberTable:
     return MemberTable(frozenset(honoured), recorded, refused)
 
 
-def refuse(service: str, operation: str, request: Mapping[str, Any]) -> None:
-    """Raise if a request holds a member that is refused.
+def refuse(
+    service: str, operation: str, request: Mapping[str, Any], code: str = ValidationError.code
+) -> None:
+    """Raise if a request holds a member that is refused, with the code that the service has for it.
 
     A value that asks for nothing (False, an empty string, list or map) is no reason to refuse.
 
@@ -131,7 +133,8 @@ def refuse(service: str, operation: str, request: Mapping[str, Any]) -> None:
     for path, advice in table.refused.items():
         for value in _values(request, path.split(".")):
             if value is not False and value not in _EMPTY:
-                raise ValidationError(f"{path} = {_shown(value)} is not supported by Wildsage: {advice}")
+                message = f"{path} = {_shown(value)} is not supported by Wildsage: {advice}"
+                raise ValidationError(message, code=code)
 
 
 def _shown(value: Any) -> str:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from wildsage.aws.http import HttpRequest, HttpResponse
 from wildsage.aws.model import Operation, Service
+from wildsage.aws.texts import load
 from wildsage.core.errors import ServiceError
 from wildsage.services.operation import Request, Response
 
@@ -87,6 +88,26 @@ class Protocol(ABC):
     def __init__(self, service: Service) -> None:
         self.service = service
 
+    def check_length(self, call: Call) -> None:
+        """Refuse a body that says it is too large before a byte of it is read.
+
+        Raises
+        ------
+        ServiceError
+            With the service's code, or ``RequestEntityTooLargeException`` (413).
+        """
+        length = call.request.body.length
+        # Most bodies are smaller than any limit: only a large one is worth finding out which limit it has.
+        if length is None or length <= LARGEST_DOCUMENT:
+            return
+        limit = self.body_limit(call)
+        if limit is not None and length > limit:
+            raise too_large(self.service.name, f"{length} bytes", limit)
+
+    def body_limit(self, _call: Call) -> int | None:
+        """Return how many bytes a body may have; None for a stream."""
+        return LARGEST_DOCUMENT
+
     @abstractmethod
     async def find_operation(self, call: Call) -> str:
         """Return the name of the operation that is called.
@@ -131,26 +152,29 @@ def late(functions: Mapping[Key, Callable[..., Any]], key: Key) -> Callable[...,
     return call
 
 
-async def read_document(request: HttpRequest, limit: int = LARGEST_DOCUMENT) -> bytes:
+async def read_document(request: HttpRequest, service: str, limit: int = LARGEST_DOCUMENT) -> bytes:
     """Read a body that has to be in memory as a whole.
 
     Raises
     ------
     ServiceError
-        ``RequestEntityTooLargeException`` (413), before anything is buffered where the length is known.
+        As `Protocol.check_length` does.
     """
     length = request.body.length
     if length is not None and length > limit:
-        raise _too_large(f"{length} bytes", limit)
+        raise too_large(service, f"{length} bytes", limit)
     try:
         return await request.body.read(limit)
     except ValueError:
-        raise _too_large("more", limit) from None
+        raise too_large(service, "more", limit) from None
 
 
-def _too_large(seen: str, limit: int) -> ServiceError:
+def too_large(service: str, seen: str, limit: int) -> ServiceError:
+    """Return the error of a body above its limit, as a service words it."""
+    known: Mapping[str, str] = load("services.toml").get(service, {}).get("too_large", {})
+    message = known.get("text", "The request body has {seen}; the limit is {limit} bytes")
     return ServiceError(
-        f"The request body has {seen}; the limit is {limit} bytes",
-        code="RequestEntityTooLargeException",
+        message.format(seen=seen, limit=limit),
+        code=known.get("code", "RequestEntityTooLargeException"),
         status=413,
     )

@@ -38,7 +38,7 @@ class JsonProtocol(Protocol):
 
     async def parse(self, call: Call, operation: Operation) -> Request:
         """Read the document; no body at all counts as an empty one."""
-        body = await read_document(call.request)
+        body = await read_document(call.request, self.service.name)
         try:
             request: Request = self._codec.parser(operation.input)(loads(body) if body else {})
         except MismatchError as error:

@@ -41,7 +41,7 @@ class QueryProtocol(Protocol):
 
     async def find_operation(self, call: Call) -> str:
         """Read the form, which may also stand in the query string, and return its ``Action``."""
-        body = await read_document(call.request)
+        body = await read_document(call.request, self.service.name)
         try:
             form = read_form(f"{call.request.query_string}&{body.decode()}")
         except (ValueError, MismatchError) as error:

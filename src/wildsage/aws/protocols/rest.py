@@ -51,6 +51,14 @@ class RestProtocol(Protocol):
         """Make the routes now, not with the first request."""
         _ = self.router
 
+    def body_limit(self, call: Call) -> int | None:
+        """Return the limit of the operation that the path names."""
+        route = self.router.match(call.request, call.path)
+        operation = None if route is None else self.service.operation(route.operation)
+        if operation is None:
+            return LARGEST_DOCUMENT
+        return None if operation.input.streams else self._limits.get(operation.name, LARGEST_DOCUMENT)
+
     async def find_operation(self, call: Call) -> str:
         """Match method, path and query string."""
         route = self.router.match(call.request, call.path)
@@ -102,7 +110,8 @@ class RestProtocol(Protocol):
             return {payload: call.request.body}
         if payload is None and all(member.location for member in shape.members.values()):
             return {}
-        body = await read_document(call.request, self._limits.get(operation.name, LARGEST_DOCUMENT))
+        limit = self._limits.get(operation.name, LARGEST_DOCUMENT)
+        body = await read_document(call.request, self.service.name, limit)
         if payload is None:
             return dict(self.parse_document(body, shape)) if body else {}
         member = shape.members[payload]

@@ -153,9 +153,8 @@ def _validation_error(message: str) -> ServiceError:
 
 def _too_large() -> ServiceError:
     return ServiceError(
-        f"The payload is larger than {LARGEST_PAYLOAD} bytes (25 MB), the most that InvokeEndpoint takes."
-        " Send fewer records at once",
-        code="ValidationError",
+        f"HTTP content length exceeded {LARGEST_PAYLOAD} bytes.",
+        code="413",  # AWS names none, and clients show the status
         status=413,
     )
 
