@@ -99,6 +99,15 @@ def test_what_the_role_may_not_do_is_said_as_a_failed_download(buckets, clock, k
     )
 
 
+def test_a_manifest_that_is_not_there_or_too_large(buckets, clock, monkeypatch):
+    with pytest.raises(InputError, match=r"^the manifest s3://data/absent\.json does not exist$"):
+        resolve(buckets, clock, "s3://data/absent.json", "ManifestFile")
+    manifest(buckets, b"[" + b" " * 100 + b"]")
+    monkeypatch.setattr("wildsage.jobs.inputs._LARGEST_MANIFEST", 100)
+    with pytest.raises(InputError, match=r"m\.json cannot be read: the body is larger than 100 bytes"):
+        resolve(buckets, clock, "s3://data/m.json", "ManifestFile")
+
+
 def test_nothing_and_other_sources(buckets, clock):
     with pytest.raises(InputError, match="no objects found under s3://data/none"):
         resolve(buckets, clock, "s3://data/none")

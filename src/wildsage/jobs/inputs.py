@@ -4,7 +4,7 @@ import json
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
-from wildsage.core.errors import AccessDeniedError
+from wildsage.core.errors import AccessDeniedError, NotFoundError
 from wildsage.core.s3_uri import S3UriError, split_s3_uri
 from wildsage.store.object_access import ObjectAccess
 from wildsage.store.object_index import ObjectRecord
@@ -81,8 +81,10 @@ async def _from_manifest(objects: ObjectAccess, uri: str) -> AsyncIterator[Input
     bucket, key = split_s3_uri(uri)
     try:
         content = await objects.read_bytes(bucket, key, _LARGEST_MANIFEST)
-    except KeyError as error:
-        raise InputError(f"the manifest {uri} does not exist ({error})") from None
+    except NotFoundError:
+        raise InputError(f"the manifest {uri} does not exist") from None
+    except ValueError as error:
+        raise InputError(f"the manifest {uri} cannot be read: {error}") from None
     try:
         manifest = json.loads(content)
         prefix = manifest[0]["prefix"]
