@@ -219,7 +219,7 @@ def test_a_bad_signature_is_refused(server):
 def test_a_duplicate_name_is_in_use(sagemaker):
     request = job()
     sagemaker.create_training_job(**request)
-    with pytest.raises(sagemaker.exceptions.ResourceInUse, match="Job name must be unique"):
+    with pytest.raises(sagemaker.exceptions.ResourceInUse, match="Training job names must be unique"):
         sagemaker.create_training_job(**request)
     assert ended(sagemaker, request)["TrainingJobStatus"] == "Completed"
 

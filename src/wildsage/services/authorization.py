@@ -206,7 +206,8 @@ class Roles:
             )
         if found["account"] != context.account:
             raise ValidationError(
-                f"{member}: Cross-account pass role is not allowed: {role_arn} is not of account {context.account}."
+                f"{member}: Cross-account pass role is not allowed."
+                f" {role_arn} is not a role of account {context.account}"
             )
         role = await self.find(context, role_arn)
         if role is None:

@@ -85,8 +85,8 @@ class TrainingJobs:
             await self._resources.database.write(store)
         except AlreadyExistsError as error:
             raise ResourceInUseError(
-                "Job name must be unique within an AWS account and region,"
-                f" and a job with this name already exists ({error.existing.arn})"
+                "Training job names must be unique within an AWS account and region,"
+                f" and a training job with this name already exists ({error.existing.arn})"
             ) from None
         return {"TrainingJobArn": arn}
 
@@ -309,7 +309,7 @@ def _check_stopping_condition(request: Request) -> None:
             )
     elif wait is not None:
         raise ValidationError(
-            "MaxWaitTimeInSeconds can only be given for a job with EnableManagedSpotTraining"
+            "Invalid MaxWaitTimeInSeconds. It is only supported when EnableManagedSpotTraining is set to true"
         )
 
 
