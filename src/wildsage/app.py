@@ -17,6 +17,7 @@ from wildsage.core.clock import Clock
 from wildsage.images.catalogue import ImageCatalogue
 from wildsage.images.environments import Environments
 from wildsage.images.pip_settings import pip_settings
+from wildsage.images.preparation import ImagePreparation
 from wildsage.images.registered import RegisteredImages
 from wildsage.jobs.capacity import Capacity
 from wildsage.jobs.launch import Rooms as TrainingRooms
@@ -112,8 +113,9 @@ class Application:
         self._roles = Roles(self._resources, clock, create_roles=settings.create_roles)
         self._tokens = RunTokens(self._state)
         self._logs = LogStreams(self._telemetry, layout.logs)
-        self._environments = framework_environments(settings.cache_dir)
-        self._images = image_catalogue(layout, settings.account, self._environments)
+        environments = framework_environments(settings.cache_dir)
+        self._images = image_catalogue(layout, settings.account, environments)
+        self._preparation = ImagePreparation(environments, self._logs, clock)
         self._sandbox = choose()
         self._router = Router()
         self._training = self._training_reconciler(settings)
@@ -165,7 +167,7 @@ class Application:
             logs=self._logs,
             objects=self._role_objects,
             images=self._images,
-            environments=self._environments,
+            preparation=self._preparation,
             sandbox=self._sandbox.name,
             endpoint_url=settings.endpoint_url,
             credentials_path=_CREDENTIALS_PATH,
@@ -176,13 +178,13 @@ class Application:
         desk = OrderDesk(
             clock=self._clock,
             images=self._images,
-            environments=self._environments,
-            buckets=self._buckets,
+            preparation=self._preparation,
+            objects=self._role_objects,
             logs=self._logs,
             tokens=self._tokens,
             keys=self._keys,
             endpoint_url=settings.endpoint_url,
-            credentials_path=f"{_CREDENTIALS_PATH}/",
+            credentials_path=_CREDENTIALS_PATH,
             sandbox=self._sandbox.name,
         )
         rooms = ServingRooms(settings.layout, self._clock, self._state, self._logs, desk, Timing())
@@ -193,6 +195,7 @@ class Application:
         tags = Tags(self._state)
         require_role = self._roles.require_passable
         isolates = self._sandbox.private
+        seen = self._role_objects.of_request
         training_rules = TrainingJobRules(
             self._images,
             self._role_objects,
@@ -200,8 +203,8 @@ class Application:
             isolates,
             lambda module: load_spec(module).metric_definitions(),
         )
-        model_rules = ModelRules(self._images, self._buckets, require_role, isolates)
-        endpoint_rules = EndpointRules(self._images, self._buckets, isolates)
+        model_rules = ModelRules(self._images, seen, require_role, isolates)
+        endpoint_rules = EndpointRules(self._images, seen, isolates)
         return {
             "sagemaker": operations_of(
                 TrainingJobs(self._resources, training_rules),

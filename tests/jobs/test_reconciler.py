@@ -16,6 +16,7 @@ from wildsage.core.context import RequestContext
 from wildsage.core.errors import ResourceInUseError, ValidationError
 from wildsage.images.catalogue import ImageCatalogue
 from wildsage.images.environments import Environments
+from wildsage.images.preparation import ImagePreparation
 from wildsage.images.registered import RegisteredImages
 from wildsage.jobs.capacity import Capacity
 from wildsage.jobs.launch import Rooms
@@ -62,7 +63,7 @@ class Platform:
             logs=self.logs,
             objects=objects,
             images=images,
-            environments=environments,
+            preparation=ImagePreparation(environments, self.logs, self.clock),
             sandbox=sandbox.name,
             endpoint_url="http://127.0.0.1:9",
             credentials_path="/_wildsage/credentials",

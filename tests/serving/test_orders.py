@@ -4,8 +4,10 @@ import pytest
 
 from wildsage.core.clock import SystemClock
 from wildsage.core.credentials import AccessKey
+from wildsage.core.errors import AccessDeniedError
 from wildsage.images.catalogue import ImageCatalogue
 from wildsage.images.environments import Environments
+from wildsage.images.preparation import ImagePreparation
 from wildsage.images.registered import RegisteredImages
 from wildsage.serving.deployments import ENDPOINT, Deployment, VariantPlan
 from wildsage.serving.orders import OrderDesk, OrderError
@@ -13,11 +15,17 @@ from wildsage.serving.placements import new_placement
 from wildsage.store.access_keys import AccessKeys
 from wildsage.store.buckets import Buckets
 from wildsage.store.logs import LogStreams
+from wildsage.store.object_access import RoleObjects
 from wildsage.store.objects import Objects
 from wildsage.store.resources import Key
 from wildsage.store.run_tokens import RunTokens
 
 ROLE = "arn:aws:iam::123456789012:role/Execution"
+
+
+def authorize(_context, permission):
+    if permission.resource.endswith("secret.tar.gz"):
+        raise AccessDeniedError(f"{permission.action} on {permission.resource}: no")
 
 
 @pytest.fixture
@@ -38,17 +46,17 @@ def desk(tmp_path, state, telemetry):
             await buckets.put_bytes("models", key, b"x")
 
     asyncio.run(fill())
-    environments = Environments(tmp_path / "cache")
+    environments, logs = Environments(tmp_path / "cache"), LogStreams(telemetry, tmp_path / "logs")
     yield OrderDesk(
         clock=clock,
         images=ImageCatalogue({}, registered, environments),
-        environments=environments,
-        buckets=buckets,
-        logs=LogStreams(telemetry, tmp_path / "logs"),
+        preparation=ImagePreparation(environments, logs, clock),
+        objects=RoleObjects(buckets, authorize, clock),
+        logs=logs,
         tokens=RunTokens(state),
         keys=AccessKeys(state, AccessKey("AKIA", "secret", None, "123456789012", ROLE)),
         endpoint_url="http://127.0.0.1:8172",
-        credentials_path="/_wildsage/credentials/",
+        credentials_path="/_wildsage/credentials",
         sandbox="none",
     )
     objects.close()
@@ -103,6 +111,10 @@ def test_a_container_may_have_no_model_data(desk):
         (
             {"ModelDataUrl": "s3://models/gone.tar.gz"},
             "Could not find model data at s3://models/gone.tar.gz.",
+        ),
+        (
+            {"ModelDataUrl": "s3://models/secret.tar.gz"},
+            "container_1. s3:GetObject on arn:aws:s3:::models/secret.tar.gz: no",
         ),
         ({"Image": "nothing:1"}, "nothing:1 does not exist"),
     ],

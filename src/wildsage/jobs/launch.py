@@ -2,12 +2,13 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from wildsage.core.clock import Clock
-from wildsage.images.catalogue import ImageCatalogue, ResolvedImage, UnknownImageError
-from wildsage.images.environments import EnvironmentBuildError, Environments
+from wildsage.images.catalogue import ImageCatalogue, UnknownImageError
+from wildsage.images.environments import EnvironmentBuildError
+from wildsage.images.preparation import ImagePreparation
 from wildsage.jobs.capacity import Slot
 from wildsage.jobs.history import advance
 from wildsage.jobs.inputs import InputError, resolve_channel
@@ -51,7 +52,7 @@ class Rooms:
     logs: LogStreams
     objects: RoleObjects
     images: ImageCatalogue
-    environments: Environments
+    preparation: ImagePreparation
     sandbox: str
     endpoint_url: str
     credentials_path: str
@@ -73,7 +74,7 @@ class Launcher:
         """
         try:
             image = image_of(self._rooms.images, job.body)
-            await self._prepare_environment(run, image, await self._stream(job))
+            await self._rooms.preparation.prepare(image, await self._stream(job), partial(self._say_so, run))
         except (UnknownImageError, EnvironmentBuildError) as error:
             raise CannotStartError(str(error)) from error
 
@@ -121,36 +122,16 @@ class Launcher:
         at = self._rooms.clock.now()
         return await self._rooms.logs.attach(job.key.account, job.key.region, LOG_GROUP, name, at)
 
-    async def _prepare_environment(self, run: Run, image: ResolvedImage, stream: LogStream) -> None:
-        """Build the environment of a framework image where it is not there yet; its log is the job's."""
-        rooms = self._rooms
-
-        def say(line: str) -> Awaitable[None]:
-            now = rooms.clock.now()
-            return rooms.logs.append(stream, [(int(now * 1000), line)], now)
-
-        if image.notice and not stream.path.exists():
-            await say(image.notice)
-        if image.environment is None or rooms.environments.is_ready(image.environment):
-            return
-        at = rooms.clock.now()
+    async def _say_so(self, run: Run) -> None:
+        """Show in Describe that the job waits for its image."""
+        at = self._rooms.clock.now()
         message = "Preparing the environment of the training image"
-        await rooms.resources.database.write(
+        await self._rooms.resources.database.write(
             lambda t: advance(t, run.job, "DownloadingTrainingImage", at, message=message)
         )
-        loop = asyncio.get_running_loop()
-
-        def on_line(line: str) -> None:
-            asyncio.run_coroutine_threadsafe(_awaited(say(line)), loop)
-
-        await rooms.environments.prepare(image.environment, on_line)
 
 
 def launch_once(folder: RunFolder) -> None:
     """Start the supervisor of a run, unless an earlier server did so in its last moment."""
     with contextlib.suppress(RunInUseError):
         folder.launch()
-
-
-async def _awaited(result: Awaitable[None]) -> None:
-    await result

@@ -71,7 +71,7 @@ class TrainingReconciler:
             (CREATED, self._created, self._take_up_new),
             (STOPPING, self._stopping, self._tell_stops),
         ):
-            database.listen(topic, _waker(loop, woken))
+            database.wake(topic, woken)
             woken.set()
             self._own.append(loop.create_task(self._watch(woken, look), name=f"{topic}-watch"))
         self._own += [
@@ -311,14 +311,6 @@ def _will_pass(error: Exception) -> bool:
     if isinstance(error, ServiceError):
         return error.code == "InsufficientStorage"
     return isinstance(error, sqlite3.OperationalError)
-
-
-def _waker(loop: asyncio.AbstractEventLoop, woken: asyncio.Event) -> Callable[[], None]:
-    def wake() -> None:
-        with contextlib.suppress(RuntimeError):  # the loop is closed: this server ends
-            loop.call_soon_threadsafe(woken.set)
-
-    return wake
 
 
 _SECONDARY_OF_EVENT = {"launched": "Training", "uploading": "Uploading"}

@@ -9,7 +9,8 @@ from wildsage.images.catalogue import ImageCatalogue, ResolvedImage, brings_scri
 from wildsage.jobs.capacity import Slot
 from wildsage.store.resources import Resource
 from wildsage.store.run_tokens import RunRole
-from wildsage.supervisor.contract import Channel, JobFile, Limits, Mount, Program
+from wildsage.supervisor.contract import Channel, JobFile, Limits
+from wildsage.supervisor.program import program_of
 
 HOST = "algo-1"
 
@@ -65,13 +66,7 @@ def describe_run(
     return JobFile(
         run_id=run_id,
         purpose="train",
-        program=Program(
-            argv=tuple(program.argv),
-            environment={**program.environment, **_environment(job), **body.get("Environment", {})},
-            mounts=tuple(Mount(source, target) for source, target in program.mounts),
-            working_directory=program.working_directory,
-            needs_opt_ml=program.needs_literal_opt_ml,
-        ),
+        program=program_of(program, {**_environment(job), **body.get("Environment", {})}),
         endpoint_url=around.endpoint_url,
         region=job.key.region,
         credentials_url=around.credentials_url,

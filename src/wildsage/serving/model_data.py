@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
+from wildsage.core.s3_uri import S3UriError, split_s3_uri
 from wildsage.store.object_index import ObjectRecord
 from wildsage.supervisor.contract import InputObject
 
@@ -13,7 +13,7 @@ class ModelDataError(Exception):
 
 
 class ObjectIndex(Protocol):
-    """What is asked of the object store (`wildsage.store.buckets.Buckets`)."""
+    """What is asked of the object store (`wildsage.store.object_access.ObjectAccess`)."""
 
     def head(self, bucket: str, key: str) -> ObjectRecord | None:
         """Return the object, or None."""
@@ -28,33 +28,6 @@ class ObjectIndex(Protocol):
         ...
 
 
-def split_model_url(url: str) -> tuple[str, str]:
-    """Split ``s3://BUCKET/KEY`` or one of the https forms of Amazon S3 into bucket and key.
-
-    Raises
-    ------
-    ModelDataError
-        If the URL is neither.
-    """
-    parts = urlsplit(url)
-    host, key = parts.netloc, parts.path.lstrip("/")
-    if parts.scheme == "s3" and host:
-        return host, key
-    name, found, _ = host.rpartition(".s3.")
-    if not found:
-        name, found, _ = host.rpartition(".s3-")
-    if parts.scheme == "https" and ".amazonaws." in host:
-        if found:
-            return name, key
-        if host.startswith(("s3.", "s3-")):
-            bucket, _, key = key.partition("/")
-            return bucket, key
-    raise ModelDataError(
-        f"{url!r} is no location of model data: write s3://BUCKET/KEY"
-        " or https://BUCKET.s3.REGION.amazonaws.com/KEY"
-    )
-
-
 def require_model_data(index: ObjectIndex, container: Mapping[str, Any]) -> None:
     """Check that the model of a ``ContainerDefinition`` is where it says, without listing it.
 
@@ -62,12 +35,14 @@ def require_model_data(index: ObjectIndex, container: Mapping[str, Any]) -> None
     ------
     ModelDataError
         If a location is malformed or empty.
+    wildsage.core.errors.AccessDeniedError
+        If the role may not look.
     """
-    location = _location(container)
+    location = location_of(container)
     if location is None:
         return
     url, is_prefix = location
-    bucket, key = split_model_url(url)
+    bucket, key = _split(url)
     if is_prefix or container.get("Mode") == "MultiModel":
         found = index.exists_under(bucket, _as_folder(key))
     else:
@@ -84,11 +59,11 @@ def model_objects(index: ObjectIndex, container: Mapping[str, Any]) -> tuple[Inp
     ModelDataError
         If a location is malformed or empty.
     """
-    location = _location(container)
+    location = location_of(container)
     if location is None:
         return ()
     url, is_prefix = location
-    bucket, key = split_model_url(url)
+    bucket, key = _split(url)
     if is_prefix:
         prefix = _as_folder(key)
         found = [
@@ -108,12 +83,19 @@ def model_objects(index: ObjectIndex, container: Mapping[str, Any]) -> tuple[Inp
     return tuple(found)
 
 
-def _location(container: Mapping[str, Any]) -> tuple[str, bool] | None:
+def location_of(container: Mapping[str, Any]) -> tuple[str, bool] | None:
     """Return the URL of the model, and whether it is a prefix."""
     if "ModelDataUrl" in container:
         return container["ModelDataUrl"], False
     source = container.get("ModelDataSource", {}).get("S3DataSource")
     return None if source is None else (source["S3Uri"], source["S3DataType"] == "S3Prefix")
+
+
+def _split(url: str) -> tuple[str, str]:
+    try:
+        return split_s3_uri(url)
+    except S3UriError as error:
+        raise ModelDataError(f"The location of the model data: {error}") from None
 
 
 def _is_archive(container: Mapping[str, Any]) -> bool:

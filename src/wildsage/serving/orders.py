@@ -1,21 +1,23 @@
 """From a placed worker to the job file of its run: image, model data, log stream, credentials."""
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from wildsage.core.clock import Clock
+from wildsage.core.errors import AccessDeniedError
 from wildsage.images.catalogue import ImageCatalogue, ResolvedImage, UnknownImageError, brings_script
-from wildsage.images.environments import EnvironmentBuildError, Environments
+from wildsage.images.environments import EnvironmentBuildError
+from wildsage.images.preparation import ImagePreparation
 from wildsage.serving.deployments import VariantPlan
 from wildsage.serving.model_data import ModelDataError, model_objects
 from wildsage.serving.placements import Placement
 from wildsage.store.access_keys import AccessKeys
-from wildsage.store.buckets import Buckets
-from wildsage.store.logs import LogStream, LogStreams
+from wildsage.store.logs import LogStreams
+from wildsage.store.object_access import RoleObjects
 from wildsage.store.run_tokens import RunRole, RunTokens
-from wildsage.supervisor.contract import JobFile, Mount, Program
+from wildsage.supervisor.contract import JobFile, Program
+from wildsage.supervisor.program import program_of
 
 _STOP_GRACE_SECONDS = 30.0
 
@@ -52,15 +54,15 @@ class OrderDesk:
     endpoint_url
         This server, as a container reaches it.
     credentials_path
-        Path of the credentials endpoint; the run's id is appended.
+        Path of the credentials endpoint; ``/RUN`` is appended.
     sandbox
         The backend that was found at the start: a supervisor that had to try for itself would start later.
     """
 
     clock: Clock
     images: ImageCatalogue
-    environments: Environments
-    buckets: Buckets
+    preparation: ImagePreparation
+    objects: RoleObjects
     logs: LogStreams
     tokens: RunTokens
     keys: AccessKeys
@@ -82,25 +84,26 @@ class OrderDesk:
         )
         try:
             image = image_of(self.images, plan.container)
-            await self._prepare(image, stream)
-            model = model_objects(self.buckets, plan.container)
+            await self.preparation.prepare(image, stream)
+            role = RunRole(endpoint.account, plan.role_arn)
+            model = model_objects(self.objects.of(role, endpoint.region), plan.container)
             program = _program(image, placement, plan)
         except (UnknownImageError, EnvironmentBuildError) as error:
             raise OrderError(str(error)) from None
-        except ModelDataError as error:
+        except (ModelDataError, AccessDeniedError) as error:
             raise OrderError(
                 f"Failed to download model data for container container_1. {error} Please ensure that there"
                 " is an object located at the URL and that the role passed to CreateModel has permissions to"
                 " download the model."
             ) from None
-        token = await self.tokens.issue(placement.run_id, RunRole(endpoint.account, plan.role_arn))
+        token = await self.tokens.issue(placement.run_id, role)
         job = JobFile(
             run_id=placement.run_id,
             purpose="serve",
             program=program,
             endpoint_url=self.endpoint_url,
             region=endpoint.region,
-            credentials_url=f"{self.endpoint_url}{self.credentials_path}{placement.run_id}",
+            credentials_url=f"{self.endpoint_url}{self.credentials_path}/{placement.run_id}",
             log_path=str(stream.path),
             model=model,
             stop_grace_seconds=_STOP_GRACE_SECONDS,
@@ -114,38 +117,14 @@ class OrderDesk:
         await self.tokens.database.write(lambda t: RunTokens.revoke(t, run_id))
         await self.keys.revoke_bound(run_id)
 
-    async def _prepare(self, image: ResolvedImage, stream: LogStream) -> None:
-        """Build the image's environment where it is not there yet; its log is the worker's."""
-        if image.notice:
-            await self._say(stream, image.notice)
-        if image.environment is None or self.environments.is_ready(image.environment):
-            return
-        loop = asyncio.get_running_loop()
-
-        def on_line(line: str) -> None:
-            asyncio.run_coroutine_threadsafe(self._say(stream, line), loop)
-
-        await self.environments.prepare(image.environment, on_line)
-
-    async def _say(self, stream: LogStream, line: str) -> None:
-        now = self.clock.now()
-        await self.logs.append(stream, [(int(now * 1000), line)], now)
-
 
 def _program(image: ResolvedImage, placement: Placement, plan: VariantPlan) -> Program:
-    program = image.program("serve")
     port = str(placement.port)
-    return Program(
-        argv=program.argv,
-        environment={
-            **program.environment,
-            "SAGEMAKER_REGION": placement.endpoint.region,
-            # A container that makes a socket (WILDSAGE_BIND_SOCKET) needs no port.
-            "SAGEMAKER_BIND_TO_PORT": port,
-            "SAGEMAKER_SAFE_PORT_RANGE": f"{port}-{port}",
-            **plan.container.get("Environment", {}),
-        },
-        mounts=tuple(Mount(source, target) for source, target in program.mounts),
-        working_directory=program.working_directory,
-        needs_opt_ml=program.needs_literal_opt_ml,
-    )
+    environment = {
+        "SAGEMAKER_REGION": placement.endpoint.region,
+        # A container that makes a socket (WILDSAGE_BIND_SOCKET) needs no port.
+        "SAGEMAKER_BIND_TO_PORT": port,
+        "SAGEMAKER_SAFE_PORT_RANGE": f"{port}-{port}",
+        **plan.container.get("Environment", {}),
+    }
+    return program_of(image.program("serve"), environment)

@@ -1,7 +1,6 @@
 """Carries every endpoint: one `LiveEndpoint` for each that is in the store."""
 
 import asyncio
-import contextlib
 import logging
 import sqlite3
 from collections.abc import Callable
@@ -34,7 +33,7 @@ class ServingReconciler:
         Returns once every endpoint in service answers again from the workers that survived, or after a
         second: the rest goes on in the background.
         """
-        self._rooms.database.listen(ENDPOINT, _waker(asyncio.get_running_loop(), self._woken))
+        self._rooms.database.wake(ENDPOINT, self._woken)
         self._take_up()
         self._task = asyncio.create_task(self._watch(), name="serving-reconciler")
         deadline = self._rooms.clock.monotonic() + _ADOPTION_SECONDS
@@ -84,11 +83,3 @@ class ServingReconciler:
             self._woken.set()
 
         return forget
-
-
-def _waker(loop: asyncio.AbstractEventLoop, woken: asyncio.Event) -> Callable[[], None]:
-    def wake() -> None:
-        with contextlib.suppress(RuntimeError):  # the loop is closed: this server ends
-            loop.call_soon_threadsafe(woken.set)
-
-    return wake

@@ -131,6 +131,16 @@ class Database:
         """Call `wake` (in the writer thread: hand over, do no work) after each commit that notified `topic`."""
         self._listeners.setdefault(topic, []).append(wake)
 
+    def wake(self, topic: str, event: asyncio.Event) -> None:
+        """Set an event of the running loop after each commit that notified `topic`."""
+        loop = asyncio.get_running_loop()
+
+        def set_event() -> None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: this server ends
+                loop.call_soon_threadsafe(event.set)
+
+        self.listen(topic, set_event)
+
     def close(self) -> None:
         """Finish the queued works, then close every connection."""
         with self._close_lock:

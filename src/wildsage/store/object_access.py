@@ -88,3 +88,9 @@ class RoleObjects:
             clock=self._clock,
         )
         return ObjectAccess(self._buckets, self._authorize, context)
+
+    def of_request(self, context: RequestContext, role_arn: str | None) -> ObjectAccess:
+        """Return the store as the role that a request names sees it; where it names none, as the caller."""
+        if role_arn is None:
+            return ObjectAccess(self._buckets, self._authorize, context)
+        return self.of(RunRole(context.account, role_arn), context.region)

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import pytest
 
 from wildsage.core.context import RequestContext
-from wildsage.core.errors import ValidationError
+from wildsage.core.errors import AccessDeniedError, ValidationError
 from wildsage.images.catalogue import ImageCatalogue
 from wildsage.images.environments import Environments
 from wildsage.images.registered import RegisteredImages
@@ -29,8 +29,11 @@ class Index:
 
     def __init__(self, *keys: str) -> None:
         self.keys = list(keys)
+        self.denied = ""
 
     def head(self, bucket: str, key: str) -> ObjectRecord | None:
+        if self.denied:
+            raise AccessDeniedError(self.denied)
         found = bucket == "models" and key in self.keys
         return ObjectRecord(bucket, key, "", "", 1, "etag", 0.0, "STANDARD", {}) if found else None
 
@@ -62,16 +65,21 @@ class Hosting:
         self.images = images
         self.index = Index("m/model.tar.gz", "plain/a", "plain/sub/b")
         self.can_isolate = True
+        self.seen_as: list[str | None] = []
         self.wire()
 
     def wire(self) -> None:
-        models = Models(self.resources, ModelRules(self.images, self.index, self._passable, self.can_isolate))
-        planner = EndpointPlanner(self.resources, EndpointRules(self.images, self.index, self.can_isolate))
+        models = Models(self.resources, ModelRules(self.images, self._seen, self._passable, self.can_isolate))
+        planner = EndpointPlanner(self.resources, EndpointRules(self.images, self._seen, self.can_isolate))
         self._handlers = operations_of(
             models,
             EndpointConfigs(self.resources, self._passable),
             Endpoints(self.resources, planner),
         )
+
+    def _seen(self, _context: RequestContext, role_arn: str | None) -> Index:
+        self.seen_as.append(role_arn)
+        return self.index
 
     async def _passable(self, _context: RequestContext, role_arn: str) -> None:
         if role_arn != ROLE:

@@ -124,7 +124,7 @@ def test_a_data_source_must_hold_something(hosting, source, found):
         ),
         (
             {"PrimaryContainer": {"Image": "server:1", "ModelDataUrl": "https://example.com/model.tar.gz"}},
-            "is no location of model data",
+            "is no S3 location",
         ),
         (
             {
@@ -144,6 +144,19 @@ def test_a_model_that_cannot_be_is_refused_and_nothing_is_stored(hosting, member
     with pytest.raises(ValidationError, match=said):
         hosting.model("bad", **members)
     assert hosting.call("ListModels") == {"Models": []}
+
+
+def test_the_model_is_looked_for_as_its_role(hosting):
+    hosting.model("one")
+    hosting.model("two", ExecutionRoleArn=None)
+    assert hosting.seen_as == [hosting.role, None]
+    hosting.index.denied = "User: R is not authorized to perform: s3:GetObject"
+    with pytest.raises(ValidationError) as caught:
+        hosting.model("three")
+    assert caught.value.message.startswith(
+        f'Could not access model data at {hosting.container["ModelDataUrl"]}. Please ensure that the role "{hosting.role}"'
+    )
+    assert caught.value.message.endswith("(User: R is not authorized to perform: s3:GetObject)")
 
 
 def test_isolation_is_refused_where_the_machine_has_none(hosting):

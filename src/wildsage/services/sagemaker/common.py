@@ -1,6 +1,6 @@
 """What the resources of SageMaker share: ARNs, lists in pages, the texts of missing and taken names."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from wildsage.core.arns import Arn
@@ -11,6 +11,9 @@ from wildsage.services.operation import Request, Response
 from wildsage.store.database import Transaction
 from wildsage.store.resources import Key, Position, Query, Resource, Resources
 from wildsage.store.tags import Tag, Tags
+
+RequirePassableRole = Callable[[RequestContext, str], Awaitable[None]]
+"""Raises `ValidationError` unless the caller may pass the role and SageMaker may assume it."""
 
 _SORT_COLUMNS = {
     "Name": "name",
@@ -80,6 +83,21 @@ def list_page(
         )
         response["NextToken"] = encode_token(request, [position, last.id])
     return response
+
+
+def require_isolation(*, can_isolate: bool) -> None:
+    """Refuse ``EnableNetworkIsolation`` where it would be a promise that this machine cannot keep.
+
+    Raises
+    ------
+    ValidationError
+        With what to install.
+    """
+    if not can_isolate:
+        raise ValidationError(
+            "EnableNetworkIsolation is not possible on this machine: it offers no network namespaces."
+            " `wildsage doctor` says what is missing; installing bubblewrap is usually enough"
+        )
 
 
 def could_not_find(what: str, arn: str) -> ValidationError:

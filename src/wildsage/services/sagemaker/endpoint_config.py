@@ -7,13 +7,14 @@ from wildsage.core.errors import ValidationError
 from wildsage.core.instance_types import capacity_of
 from wildsage.services.operation import Request, Response, operation
 from wildsage.services.sagemaker.common import (
+    RequirePassableRole,
     could_not_find,
     key_of,
     list_page,
     put_new_tags,
     sagemaker_arn,
 )
-from wildsage.services.sagemaker.model import RequirePassableRole, find_model
+from wildsage.services.sagemaker.model import find_model
 from wildsage.store.database import Transaction
 from wildsage.store.resources import AlreadyExistsError, Resource, Resources
 from wildsage.store.tags import Tags

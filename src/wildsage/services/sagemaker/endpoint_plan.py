@@ -6,13 +6,11 @@ from typing import Any
 
 from wildsage.core.context import RequestContext
 from wildsage.core.errors import ValidationError
-from wildsage.images.catalogue import ImageCatalogue, UnknownImageError
-from wildsage.services.sagemaker.common import key_of
+from wildsage.images.catalogue import ImageCatalogue
+from wildsage.services.sagemaker.common import key_of, require_isolation
 from wildsage.services.sagemaker.endpoint_config import find_endpoint_config
-from wildsage.services.sagemaker.model import containers_of, find_model, require_isolation
+from wildsage.services.sagemaker.model import ObjectsSeen, check_container, containers_of, find_model
 from wildsage.serving.deployments import ENDPOINT, Deployment, VariantPlan
-from wildsage.serving.model_data import ModelDataError, ObjectIndex, require_model_data
-from wildsage.serving.orders import image_of
 from wildsage.store.resources import Resource, Resources
 
 
@@ -27,7 +25,7 @@ class EndpointRules:
     """
 
     images: ImageCatalogue
-    objects: ObjectIndex
+    objects: ObjectsSeen
     can_isolate: bool
 
 
@@ -68,11 +66,7 @@ class EndpointPlanner:
         isolated = model.body["EnableNetworkIsolation"] or config.body["EnableNetworkIsolation"]
         if isolated:
             require_isolation(can_isolate=self._rules.can_isolate)
-        try:
-            image_of(self._rules.images, container).program("serve")
-            require_model_data(self._rules.objects, container)
-        except (UnknownImageError, ModelDataError) as error:
-            raise ValidationError(str(error)) from None
+        check_container(self._rules.images, self._rules.objects, context, container, role_arn)
         return VariantPlan(
             name=variant["VariantName"],
             model_name=model.key.name,

@@ -1,21 +1,23 @@
 """CreateModel, DescribeModel, ListModels, DeleteModel."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from wildsage.core.context import RequestContext
-from wildsage.core.errors import ValidationError
+from wildsage.core.errors import AccessDeniedError, ValidationError
 from wildsage.images.catalogue import ImageCatalogue, UnknownImageError
 from wildsage.services.operation import Request, Response, operation
 from wildsage.services.sagemaker.common import (
+    RequirePassableRole,
     could_not_find,
     key_of,
     list_page,
     put_new_tags,
+    require_isolation,
     sagemaker_arn,
 )
-from wildsage.serving.model_data import ModelDataError, ObjectIndex, require_model_data
+from wildsage.serving.model_data import ModelDataError, ObjectIndex, location_of, require_model_data
 from wildsage.serving.orders import image_of
 from wildsage.store.database import Transaction
 from wildsage.store.resources import AlreadyExistsError, Resource, Resources
@@ -24,7 +26,8 @@ from wildsage.store.tags import Tags
 MODEL = "model"
 _NOT_STORED = ("ModelName", "Tags")
 
-RequirePassableRole = Callable[[RequestContext, str], Awaitable[None]]
+ObjectsSeen = Callable[[RequestContext, str | None], ObjectIndex]
+"""The stored objects as a role may use them; None: as the caller."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +36,12 @@ class ModelRules:
 
     Attributes
     ----------
-    require_passable_role
-        Raises `ValidationError` unless the caller may pass the role and SageMaker may assume it.
     can_isolate
         Whether this machine can run a container without a network.
     """
 
     images: ImageCatalogue
-    objects: ObjectIndex
+    objects: ObjectsSeen
     require_passable_role: RequirePassableRole
     can_isolate: bool
 
@@ -58,10 +59,11 @@ class Models:
         _check_containers(request)
         if request.get("EnableNetworkIsolation"):
             require_isolation(can_isolate=self._rules.can_isolate)
+        role_arn = request.get("ExecutionRoleArn")
+        if role_arn is not None:
+            await self._rules.require_passable_role(context, role_arn)
         for container in containers_of(request):
-            self._check_container(container)
-        if "ExecutionRoleArn" in request:
-            await self._rules.require_passable_role(context, request["ExecutionRoleArn"])
+            check_container(self._rules.images, self._rules.objects, context, container, role_arn)
         arn = sagemaker_arn(context, MODEL, request["ModelName"])
         body = {name: value for name, value in request.items() if name not in _NOT_STORED}
         body.setdefault("EnableNetworkIsolation", False)
@@ -105,12 +107,34 @@ class Models:
         await self._resources.database.write(store)
         return {}
 
-    def _check_container(self, container: Mapping[str, Any]) -> None:
-        try:
-            image_of(self._rules.images, container).program("serve")
-            require_model_data(self._rules.objects, container)
-        except (UnknownImageError, ModelDataError) as error:
-            raise ValidationError(str(error)) from None
+
+def check_container(
+    images: ImageCatalogue,
+    objects: ObjectsSeen,
+    context: RequestContext,
+    container: Mapping[str, Any],
+    role_arn: str | None,
+) -> None:
+    """Check that a container's image serves, and that its role finds the model data.
+
+    Raises
+    ------
+    ValidationError
+        In AWS's words where it has some.
+    """
+    try:
+        image_of(images, container).program("serve")
+        require_model_data(objects(context, role_arn), container)
+    except AccessDeniedError as error:
+        location, _ = location_of(container) or ("", False)
+        raise ValidationError(
+            f'Could not access model data at {location}. Please ensure that the role "{role_arn}" exists and that'
+            ' its trust relationship policy allows the action "sts:AssumeRole" for the service principal'
+            ' "sagemaker.amazonaws.com". Also ensure that the role has "s3:GetObject" permissions and that the'
+            f" object is located in {context.region}. ({error.message})"
+        ) from None
+    except (UnknownImageError, ModelDataError) as error:
+        raise ValidationError(str(error)) from None
 
 
 def find_model(resources: Resources, context: RequestContext, name: str) -> Resource:
@@ -133,21 +157,6 @@ def containers_of(model: Mapping[str, Any]) -> list[Mapping[str, Any]]:
         return [model["PrimaryContainer"]]
     containers: list[Mapping[str, Any]] = model.get("Containers", [])
     return containers
-
-
-def require_isolation(*, can_isolate: bool) -> None:
-    """Refuse ``EnableNetworkIsolation`` where it would be a promise that this machine cannot keep.
-
-    Raises
-    ------
-    ValidationError
-        With what to install.
-    """
-    if not can_isolate:
-        raise ValidationError(
-            "EnableNetworkIsolation is not possible on this machine: it offers no network namespaces."
-            " `wildsage doctor` says what is missing; installing bubblewrap is usually enough"
-        )
 
 
 def _check_containers(request: Request) -> None:

@@ -1,7 +1,7 @@
 """CreateTrainingJob, DescribeTrainingJob, ListTrainingJobs, StopTrainingJob, UpdateTrainingJob, DeleteTrainingJob."""
 
 import uuid
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,19 +17,23 @@ from wildsage.jobs.reconciler import CREATED, STOPPING
 from wildsage.jobs.settle import public_members
 from wildsage.jobs.training import image_of
 from wildsage.services.operation import Request, Response, operation
-from wildsage.services.sagemaker.common import key_of, list_page, put_new_tags, sagemaker_arn
+from wildsage.services.sagemaker.common import (
+    RequirePassableRole,
+    key_of,
+    list_page,
+    put_new_tags,
+    require_isolation,
+    sagemaker_arn,
+)
 from wildsage.store.database import Transaction
 from wildsage.store.object_access import ObjectAccess, RoleObjects
 from wildsage.store.resources import AlreadyExistsError, Body, Resource, Resources
-from wildsage.store.run_tokens import RunRole
 from wildsage.store.runs import TRAINING_JOB, Runs
 from wildsage.store.tags import Tags
 
 _LONGEST_RUNTIME = 28 * 24 * 3600
 _DEFAULT_RUNTIME = 24 * 3600
 _NOT_STORED = ("TrainingJobName", "Tags")
-
-RequirePassableRole = Callable[[RequestContext, str], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +42,6 @@ class TrainingJobRules:
 
     Attributes
     ----------
-    require_passable_role
-        Raises `ValidationError` unless the caller may pass the role and SageMaker may assume it.
     can_isolate
         Whether this machine can run a container without a network.
     metric_definitions
@@ -67,7 +69,8 @@ class TrainingJobs:
         metrics = self._metric_definitions(image, request)
         _check_resources(request)
         _check_stopping_condition(request)
-        self._check_isolation(request)
+        if request.get("EnableNetworkIsolation"):
+            require_isolation(can_isolate=self._rules.can_isolate)
         await self._rules.require_passable_role(context, request["RoleArn"])
         self._check_inputs(context, request)
         arn = sagemaker_arn(context, TRAINING_JOB, request["TrainingJobName"])
@@ -219,20 +222,13 @@ class TrainingJobs:
                 ) from None
         return list(given)
 
-    def _check_isolation(self, request: Request) -> None:
-        if request.get("EnableNetworkIsolation") and not self._rules.can_isolate:
-            raise ValidationError(
-                "EnableNetworkIsolation is not possible on this machine: it offers no network namespaces."
-                " `wildsage doctor` says what is missing; installing bubblewrap is usually enough"
-            )
-
     def _check_inputs(self, context: RequestContext, request: Request) -> None:
         channels = request.get("InputDataConfig", [])
         names = [channel["ChannelName"] for channel in channels]
         for name in names:
             if names.count(name) > 1:
                 raise ValidationError(f"Duplicate channel name: {name!r}. Give each channel its own name")
-        objects = self._rules.objects.of(RunRole(context.account, request["RoleArn"]), context.region)
+        objects = self._rules.objects.of_request(context, request["RoleArn"])
         for channel in channels:
             try:
                 source = source_of(channel)

@@ -1,0 +1,67 @@
+"""What a log says while an image is made ready."""
+
+import asyncio
+
+import pytest
+
+from wildsage.images.catalogue import ResolvedImage
+from wildsage.images.environments import EnvironmentBuildError, Environments
+from wildsage.images.frameworks import EnvironmentSpec
+from wildsage.images.preparation import ImagePreparation
+from wildsage.store.logs import LogStreams
+
+SPEC = EnvironmentSpec("tiny", ("one==1.0",))
+IMAGE = ResolvedImage("framework", "sklearn:1", "1", environment=SPEC, notice="promises and runs")
+
+
+@pytest.fixture
+def prepare(tmp_path, telemetry, clock):
+    """Prepare with a shell script as the installer; return what the log says then, and what was called."""
+    (tmp_path / "logs").mkdir()
+    logs = LogStreams(telemetry, tmp_path / "logs")
+
+    async def run(image, script, called):
+        def install(_spec, path):
+            return [["/bin/sh", "-c", script, "sh", str(path)]]
+
+        async def before():
+            called.append("before")
+
+        stream = await logs.attach("123456789012", "us-west-2", "/group", "stream", 1.0)
+        preparation = ImagePreparation(Environments(tmp_path / "cache", install), logs, clock)
+        try:
+            await preparation.prepare(image, stream, before)
+        finally:
+            called += [frame.message for frame in logs.read_forward(stream, 0, 10_000)]
+
+    def act(image=IMAGE, script='mkdir "$1"', called=None):
+        called = [] if called is None else called
+        asyncio.run(run(image, script, called))
+        return called
+
+    return act
+
+
+def test_all_lines_are_there_in_order_when_it_returns(prepare):
+    lines = prepare(script='mkdir "$1"; seq 200')
+    assert lines[:2] == ["before", "promises and runs"]
+    assert [line for line in lines if line.isdecimal()] == [str(number) for number in range(1, 201)]
+    assert lines[-1] == "The environment tiny is ready."
+
+
+def test_what_is_ready_is_said_once_and_not_built(prepare):
+    prepare()
+    again = prepare(script="exit 1")
+    assert "before" not in again
+    assert again.count("promises and runs") == 1
+
+
+def test_a_failed_build_is_in_the_log(prepare):
+    called = []
+    with pytest.raises(EnvironmentBuildError, match="no such wheel"):
+        prepare(script="echo no such wheel; exit 3", called=called)
+    assert called[-1] == "no such wheel"
+
+
+def test_an_image_without_environment_says_what_it_has_to_say(prepare):
+    assert prepare(ResolvedImage("registered", "own:latest", "latest")) == []
