@@ -1,25 +1,15 @@
 """A whole server with real boto3 clients: what is refused at create, and what fails with AWS's words."""
 
-import asyncio
 import json
-import socket
-import threading
 import time
-from concurrent.futures import Future
 
 import boto3
 import numpy as np
 import pytest
-import uvicorn
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from tests.served import REGION, ServedApplication
 
-from wildsage.app import Application, Settings
-from wildsage.core.clock import SystemClock
-from wildsage.store.layout import Layout
-from wildsage.supervisor.folder import RunFolder
-
-REGION = "us-west-2"
 KMEANS = f"174872318107.dkr.ecr.{REGION}.amazonaws.com/kmeans:1"
 XGBOOST = f"246618743249.dkr.ecr.{REGION}.amazonaws.com/sagemaker-xgboost:1.7-1"
 ROLE = "arn:aws:iam::123456789012:role/service-role/AmazonSageMaker-ExecutionRole"
@@ -37,64 +27,15 @@ TRUST = json.dumps(
 )
 
 
-class Server:
-    """An application on a thread of its own."""
-
-    def __init__(self, folder):
-        self.layout = Layout(folder / "data")
-        self.layout.make()
-        self.folder = folder
-        self._ready: Future = Future()
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
-        self.url = self._ready.result(20)
-        keys = json.loads(self.layout.credentials.read_text())
-        self.session = boto3.Session(
-            aws_access_key_id=keys["access_key_id"],
-            aws_secret_access_key=keys["secret_access_key"],
-            region_name=REGION,
-        )
-
-    def _serve(self):
-        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(128)
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-
-        async def run():
-            settings = Settings(self.layout, self.folder / "cache", "123456789012", url)
-            application = Application(settings, SystemClock())
-            config = uvicorn.Config(application.gateway, log_config=None, lifespan="off", server_header=False)
-            self._server = uvicorn.Server(config)
-            await application.start()
-            self._ready.set_result(url)
-            await self._server.serve(sockets=[listener])
-            await application.stop()
-
-        asyncio.run(run())
-
-    def client(self, service):
-        config = Config(retries={"total_max_attempts": 1})
-        return self.session.client(service, endpoint_url=self.url, config=config)
-
-    def stop(self):
-        self._server.should_exit = True
-        self._thread.join(20)
-        for path in self.layout.runs.iterdir():
-            RunFolder(path).request_stop()
-
-
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    made = Server(tmp_path_factory.mktemp("server"))
-    s3 = made.client("s3")
-    s3.create_bucket(Bucket="bucket", CreateBucketConfiguration={"LocationConstraint": REGION})
-    rows = np.random.default_rng(0).normal(size=(300, 4))
-    s3.put_object(
-        Bucket="bucket", Key="train/x.csv", Body="\n".join(",".join(f"{v:.4f}" for v in row) for row in rows)
-    )
-    yield made
-    made.stop()
+    with ServedApplication(tmp_path_factory.mktemp("server")) as made:
+        s3 = made.client("s3")
+        s3.create_bucket(Bucket="bucket", CreateBucketConfiguration={"LocationConstraint": REGION})
+        rows = np.random.default_rng(0).normal(size=(300, 4))
+        table = "\n".join(",".join(f"{value:.4f}" for value in row) for row in rows)
+        s3.put_object(Bucket="bucket", Key="train/x.csv", Body=table)
+        yield made
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,73 @@
+"""A whole server on a thread of the test's own process, for real boto3 clients."""
+
+import asyncio
+import json
+import socket
+import threading
+from concurrent.futures import Future
+
+import boto3
+import uvicorn
+from botocore.config import Config
+
+from wildsage.app import Application, Settings
+from wildsage.core.clock import SystemClock
+from wildsage.store.layout import Layout
+from wildsage.supervisor.folder import RunFolder
+
+REGION = "us-west-2"
+
+
+class ServedApplication:
+    """An application on the data directory ``FOLDER/data``, until the block ends."""
+
+    def __init__(self, folder):
+        self.layout = Layout(folder / "data")
+        self.layout.make()
+        self._cache = folder / "cache"
+        self._ready: Future = Future()
+
+    def __enter__(self):
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+        self.url = self._ready.result(20)
+        keys = json.loads(self.layout.credentials.read_text())
+        self.session = boto3.Session(
+            aws_access_key_id=keys["access_key_id"],
+            aws_secret_access_key=keys["secret_access_key"],
+            region_name=REGION,
+        )
+        return self
+
+    def __exit__(self, *_error):
+        self._server.should_exit = True
+        self._thread.join(20)
+        for path in self.layout.runs.iterdir():
+            RunFolder(path).request_stop()
+
+    def client(self, service):
+        config = Config(retries={"total_max_attempts": 1})
+        return self.session.client(service, endpoint_url=self.url, config=config)
+
+    def _serve(self):
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(128)
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+        async def run():
+            try:
+                application = Application(
+                    Settings(self.layout, self._cache, "123456789012", url), SystemClock()
+                )
+            except Exception as error:
+                self._ready.set_exception(error)
+                return
+            config = uvicorn.Config(application.gateway, log_config=None, lifespan="off", server_header=False)
+            self._server = uvicorn.Server(config)
+            await application.start()
+            self._ready.set_result(url)
+            await self._server.serve(sockets=[listener])
+            await application.stop()
+
+        asyncio.run(run())
