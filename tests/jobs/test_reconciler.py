@@ -330,7 +330,7 @@ def test_of_many_equal_creates_one_succeeds(platform, tmp_path):
     results = play(platform, story)
     refused = [result for result in results if isinstance(result, ResourceInUseError)]
     assert len(refused) == 199
-    assert "a job with this name already exists (arn:aws:sagemaker:" in refused[0].message
+    assert "a training job with this name already exists (arn:aws:sagemaker:" in refused[0].message
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 import threading
+from functools import partial
 
 import pytest
 
@@ -143,3 +144,43 @@ def test_migrations_run_once_and_refuse_a_newer_state(tmp_path):
     with pytest.raises(RuntimeError, match="newer Wildsage"):
         migrate(connection, "state")
     connection.close()
+
+
+def test_listeners_hear_of_a_commit_before_its_writer_does(state):
+    heard = []
+    state.listen("topic", lambda: heard.append(len(state.read("SELECT * FROM tag"))))
+
+    async def story():
+        seen = []
+        for number in range(50):
+            await state.write(partial(_put_and_notify, number))
+            seen.append(len(heard))
+        return seen
+
+    assert asyncio.run(story()) == list(range(1, 51))
+    assert heard == list(range(1, 51))
+
+
+def test_an_event_is_set_after_a_commit_and_nobody_minds_a_loop_that_is_gone(state):
+    async def story():
+        event = asyncio.Event()
+        state.wake("topic", event)
+        with pytest.raises(ZeroDivisionError):
+            await state.write(_fail_after_notify)
+        assert not event.is_set()
+        await state.write(lambda transaction: transaction.notify("topic"))
+        async with asyncio.timeout(5):
+            await event.wait()
+
+    asyncio.run(story())
+    state.write_blocking(lambda transaction: transaction.notify("topic"))
+
+
+def _put_and_notify(number, transaction):
+    transaction.execute(PUT, ("a", str(number), "v"))
+    transaction.notify("topic")
+
+
+def _fail_after_notify(transaction):
+    transaction.notify("topic")
+    raise ZeroDivisionError
