@@ -190,6 +190,8 @@ def test_anyone_and_not_principal():
             '{"Statement": [{"Effect": "Allow", "Action": "a:b", "NotAction": "a:c", "Resource": "*"}]}',
             "together",
         ),
+        (f'{{"Statement": {"9" * 5_000}}}', "invalid Json"),
+        ("[" * 20_000, "invalid Json"),
         ('{"Statement": [{"Effect": "Allow", "Action": "a:b", "Resource": "*", "X": 1}]}', "'X'"),
         ('{"Statement": [{"Effect": "Allow", "Action": "a:b", "Resource": "*", "Effect": "Deny"}]}', "twice"),
         (

@@ -66,6 +66,8 @@ def test_a_manifest_names_objects(buckets, clock):
         (b"{}", "is not a JSON list"),
         (b"[]", "is not a JSON list"),
         (b'["a"]', "is not a JSON list"),
+        (b"[" * 100_000, "is not a JSON list"),
+        (b'[{"prefix": 5}, "a"]', "is no S3 location"),
         (b'[{"prefix": "file:///etc/"}, "passwd"]', "is no S3 location"),
         (
             b'[{"prefix": "s3://data/"}, "absent"]',

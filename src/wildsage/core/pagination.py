@@ -1,7 +1,6 @@
 """Opaque page tokens: where the next page begins, bound to the request that it continues."""
 
 import base64
-import binascii
 import hashlib
 import json
 from collections.abc import Mapping
@@ -35,7 +34,7 @@ def decode_token(request: Mapping[str, Any]) -> list[Any] | None:
         return None
     try:
         fingerprint, position = json.loads(base64.urlsafe_b64decode(token.encode()))
-    except (ValueError, binascii.Error, TypeError):
+    except (ValueError, TypeError, RecursionError):
         fingerprint, position = None, None
     if fingerprint != _fingerprint(request) or not isinstance(position, list):
         raise ValidationError(

@@ -170,7 +170,9 @@ def parse_resource_policy(text: str, source: str = "") -> Policy:
 def _parse(text: str, source: str) -> Policy:
     try:
         document = json.loads(text, object_pairs_hook=_unique_members)
-    except (json.JSONDecodeError, RecursionError):
+    except PolicyError:
+        raise
+    except (ValueError, RecursionError):
         raise PolicyError("This policy contains invalid Json") from None
     if not isinstance(document, dict):
         raise PolicyError("Syntax errors in policy: it must be a JSON object")

@@ -87,9 +87,9 @@ async def _from_manifest(objects: ObjectAccess, uri: str) -> AsyncIterator[Input
         raise InputError(f"the manifest {uri} cannot be read: {error}") from None
     try:
         manifest = json.loads(content)
-        prefix = manifest[0]["prefix"]
+        prefix = str(manifest[0]["prefix"])
         names = [str(name) for name in manifest[1:]]
-    except (ValueError, TypeError, LookupError) as error:
+    except (ValueError, TypeError, LookupError, RecursionError) as error:
         raise InputError(
             f'the manifest {uri} is not a JSON list [{{"prefix": "s3://…"}}, "name", …]: {error}'
         ) from None

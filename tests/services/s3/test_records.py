@@ -86,7 +86,7 @@ def test_new_buckets_are_closed(s3):
     assert grant["Permission"] == "FULL_CONTROL"
 
 
-@pytest.mark.parametrize("policy", ["{", "[]", "{}"])
+@pytest.mark.parametrize("policy", ["{", "[]", "{}", "[" * 20_000, "9" * 5_000])
 def test_malformed_policies(s3, policy):
     assert s3.refused("PutBucketPolicy", Bucket="data", Policy=policy).code == "MalformedPolicy"
 

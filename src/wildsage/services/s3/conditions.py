@@ -7,7 +7,7 @@ from typing import Any
 from wildsage.core.errors import ServiceError
 from wildsage.store.object_index import Condition, ObjectRecord, precondition_failed
 
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+_RANGE = re.compile(r"bytes=([0-9]{0,40})-([0-9]{0,40})")
 
 
 def check_read(record: ObjectRecord, request: Mapping[str, Any]) -> None:

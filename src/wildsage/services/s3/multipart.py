@@ -23,7 +23,7 @@ from wildsage.store.uploads import Part, Upload, Uploads, no_such_upload, requir
 
 SMALLEST_PART = 5 * 1024**2
 MOST_PARTS = 10_000
-_COPY_RANGE = re.compile(r"bytes=(\d+)-(\d+)")
+_COPY_RANGE = re.compile(r"bytes=([0-9]{1,40})-([0-9]{1,40})")
 
 
 class MultipartUploads:

@@ -52,7 +52,7 @@ class BucketRecords:
         text = request["Policy"]
         try:
             document = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise _malformed_policy(f"Policies must be valid JSON: {error}") from None
         if not isinstance(document, dict) or "Statement" not in document:
             raise _malformed_policy("Missing required field Statement")
