@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from wildsage.hosting.client import CallTimeoutError, ConnectionLostError
-from wildsage.serving.router import EndpointNotFoundError
+from wildsage.serving.router import EndpointNotFoundError, RouteKey
+from wildsage.store.resources import Resources
 from wildsage.supervisor.folder import RunFolder
 
 
@@ -28,6 +29,24 @@ def test_an_endpoint_comes_into_service(house):
         (variant,) = body_of(house, "first")["ProductionVariants"]
         assert variant["CurrentInstanceCount"] == variant["DesiredInstanceCount"] == 1
         assert "FailureReason" not in body_of(house, "first")
+
+    run(scenario())
+
+
+def test_an_endpoint_answers_before_anybody_reads_that_it_is_in_service(house, monkeypatch):
+    transition, routed = Resources.transition, []
+
+    def watched(transaction, key, *, to, **rest):
+        if to == "InService":
+            routed.append(house.router._try_choose(RouteKey(key.account, key.region, key.name), None))
+        return transition(transaction, key, to=to, **rest)
+
+    async def scenario():
+        monkeypatch.setattr(Resources, "transition", watched)
+        async with house.serving():
+            await house.create("early", house.plan())
+            await house.until_status("early", "InService")
+        assert [variant for variant, _ in routed] == ["AllTraffic"]
 
     run(scenario())
 

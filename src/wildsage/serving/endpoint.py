@@ -148,13 +148,14 @@ class LiveEndpoint:
 
     async def _enter_service(self, resource: Resource, target: Deployment, older: list[Deployment]) -> None:
         """All workers are ready: the new deployment takes over, the older ones go."""
+        # First: whoever reads InService may invoke at once.
+        self._publish(target)
 
         def store(transaction: Transaction) -> None:
             for deployment in older:
                 Deployments.remove(transaction, deployment)
 
         if await self._move(resource, "InService", target, also=store):
-            self._publish(target)
             self._fleet.retire_all(but=[target.generation])
 
     async def _roll_back(
