@@ -102,6 +102,37 @@ def test_hostile_members_are_refused(tmp_path, target, members):
     assert (tmp_path / "secret").read_text() == "secret"
 
 
+@pytest.mark.parametrize(
+    "members",
+    [
+        [member("a"), member("a/b")],
+        [member("a/b"), member("a")],
+        [member("a"), member("a", b"", type=tarfile.DIRTYPE)],
+        [member("a/b"), link("a", "c")],
+        [link("a", "a"), member("a/b")],
+        [link("a", "b"), link("b", "a"), member("b/c/d")],
+        [member("n" * 300)],
+        [member("a", pax_headers={"mtime": "1e400"})],
+        [member("a", pax_headers={"mtime": "nan"})],
+        [member("a", pax_headers={"GNU.sparse.map": "0,1,two"})],
+    ],
+    ids=[
+        "file that is a folder", "folder that is a file", "file, then folder", "folder, then link",
+        "link to itself", "links in a circle", "long name", "infinite time", "no time", "no sparse map",
+    ],
+)  # fmt: skip
+def test_members_that_cannot_be_there_are_refused_with_their_archive(tmp_path, target, members):
+    path = archive_of(tmp_path / "impossible", *members)
+    with pytest.raises(ArchiveError) as refused:
+        extract(path, target)
+    assert str(tmp_path) not in str(refused.value)
+
+
+def test_links_in_a_circle_are_links_like_others(tmp_path, target):
+    assert extract(archive_of(tmp_path / "circle", link("a", "b"), link("b", "a")), target) == 0
+    assert everything_below(target) == {"a", "b"}
+
+
 def test_a_file_does_not_write_through_a_link_of_its_name(tmp_path, target):
     (target / "there").write_text("old")
     extract(archive_of(tmp_path / "a", link("name", "there"), member("name", b"new")), target)

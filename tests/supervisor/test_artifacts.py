@@ -45,6 +45,7 @@ def test_without_compression_there_are_plain_folders(ml, out):
     (ml / "model" / "alias").symlink_to("sub/m")
     (ml / "model" / "stolen").symlink_to(ml.parent / "secret" / "failure")
     (ml / "model" / "all").symlink_to(ml.parent / "secret")
+    (ml / "model" / "circle").symlink_to("circle")
     assert pack_artifacts(ml, out, compress=False) == {"model": 10}
     assert {path.relative_to(out).as_posix() for path in out.rglob("*")} == {
         "model", "model/sub", "model/sub/m", "model/alias",

@@ -5,6 +5,7 @@ point or are anywhere else; setuid and setgid bits; more members or bytes than t
 claim to be far larger than what was read. Nothing is written outside the target, whatever the archive says.
 """
 
+import errno
 import gzip
 import os
 import stat
@@ -27,6 +28,9 @@ _EXTENDED_HEADERS = frozenset(
         tarfile.GNUTYPE_LONGLINK,
     )
 )  # fmt: skip
+_IMPOSSIBLE_NAMES = frozenset(
+    (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL)
+)
 _RATIO_FREE_BYTES = 64 * 1024 * 1024  # below this, zeros may compress as well as they like
 
 
@@ -67,11 +71,32 @@ def extract(archive: Path, target: Path, quota: Quota = DEFAULT_QUOTA) -> int:
             with tarfile.open(fileobj=content, mode="r|", bufsize=_CHUNK_BYTES, tarinfo=_Member) as tar:
                 for member in tar:
                     room.take(member)
-                    _extract_member(tar, member, root)
+                    with _blamed(member):
+                        _extract_member(tar, member, root)
             _check_end(content)
-    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, RecursionError) as error:
+    # tarfile lets through what Python says of numbers that are none, or too large for a file's time.
+    except (
+        tarfile.TarError,
+        EOFError,
+        zlib.error,
+        gzip.BadGzipFile,
+        RecursionError,
+        ArithmeticError,
+        ValueError,
+    ) as error:
         raise ArchiveError(f"the archive is damaged: {error}") from error
     return room.bytes
+
+
+@contextmanager
+def _blamed(member: tarfile.TarInfo) -> Iterator[None]:
+    """Tell a member that cannot be a file there (a file that is another's folder, say) from a disk in trouble."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _IMPOSSIBLE_NAMES:
+            raise ArchiveError(f"member {member.name!r} cannot be there: {error.strerror}") from error
+        raise
 
 
 def _content(archive: Path) -> IO[bytes]:
@@ -155,9 +180,14 @@ def _place(member: tarfile.TarInfo, root: Path) -> Path:
     place = root.joinpath(*(part for part in name.split("/") if part != "."))
     if place == root:
         return root
-    if not place.parent.resolve().is_relative_to(root):
+    if not real_path(place.parent).is_relative_to(root):
         raise ArchiveError(f"member {name!r} leaves the target through a link")
     return place
+
+
+def real_path(path: Path) -> Path:
+    """Resolve links, also where they lead in a circle: `Path.resolve` raises there in some versions of Python."""
+    return Path(os.path.realpath(path))
 
 
 def _make_way(place: Path) -> None:
@@ -185,7 +215,7 @@ def _write_file(tar: tarfile.TarFile, member: tarfile.TarInfo, place: Path) -> N
 
 def _write_symlink(member: tarfile.TarInfo, place: Path, root: Path) -> None:
     target = member.linkname
-    if "\0" in target or target.startswith("/") or not (place.parent / target).resolve().is_relative_to(root):
+    if "\0" in target or target.startswith("/") or not real_path(place.parent / target).is_relative_to(root):
         raise ArchiveError(f"member {member.name!r} links to {target!r}, outside the target")
     _make_way(place)
     place.symlink_to(target)
@@ -196,7 +226,7 @@ def _write_link(member: tarfile.TarInfo, place: Path, root: Path) -> None:
     there = root / name
     if "\0" in name or name.startswith("/") or ".." in name.split("/"):
         raise ArchiveError(f"member {member.name!r} links to {name!r}, outside the target")
-    if there.is_symlink() or not there.resolve().is_relative_to(root) or not there.is_file():
+    if there.is_symlink() or not real_path(there).is_relative_to(root) or not there.is_file():
         raise ArchiveError(f"member {member.name!r} links to {name!r}, which is no file before it")
     if place != there:
         _make_way(place)

@@ -8,7 +8,7 @@ import os
 import shutil
 from pathlib import Path
 
-from wildsage.supervisor.archives import pack, walk
+from wildsage.supervisor.archives import pack, real_path, walk
 
 FAILURE_CHARACTERS = 1024
 
@@ -74,7 +74,7 @@ def _move_files(folder: Path, target: Path) -> int | None:
     for path in sorted(files, key=lambda path: not path.is_symlink()):  # copies first: moving breaks links
         place = target / path.relative_to(folder)
         if path.is_symlink():
-            there = path.resolve()
+            there = real_path(path)
             if not there.is_relative_to(root) or not there.is_file():
                 continue
             place.parent.mkdir(parents=True, exist_ok=True)
