@@ -134,6 +134,13 @@ def test_durable_means_full_synchronous(state, telemetry):
     assert (full, normal) == (2, 1)
 
 
+def test_nobody_else_can_read_it(state):
+    state.write_blocking(lambda t: t.execute(PUT, ("a", "k", "v")))
+    files = list(state.path.parent.glob("state.db*"))
+    assert len(files) == 3
+    assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
+
+
 def test_migrations_run_once_and_refuse_a_newer_state(tmp_path):
     path = tmp_path / "x.db"
     Database(path, "state").close()

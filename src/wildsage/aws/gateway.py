@@ -98,7 +98,7 @@ class Gateway:
         except asgi.ClientDisconnectedError:
             raise
         except ServiceError as error:
-            _logger.info("%s -> %d %s: %s", call, error.status, error.code, error.message)
+            _logger.info("%s -> %d %s: %.1000s", call, error.status, error.code, error.message)
             response = call.protocol.serialize_error(error, call, request_id)
         except Exception:  # the boundary: a fault of ours is logged in full and told in brief
             _logger.exception("%s failed, request id %s", call, request_id)

@@ -9,9 +9,11 @@ import os
 import re
 import resource
 import socket
+import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 
@@ -89,10 +91,7 @@ def remembered(layout: Layout, wishes: Wishes) -> tuple[str, str, int]:
     CommandError
         If the account is no account id, or another one than at the first start.
     """
-    try:
-        stored = json.loads(layout.settings.read_text())
-    except FileNotFoundError:
-        stored = {}
+    stored = _stored_settings(layout)
     account = wishes.account or stored.get("account", _DEFAULT_ACCOUNT)
     if not re.fullmatch(r"\d{12}", account):
         raise CommandError(f"the account {account!r} is not 12 digits, e.g. --account {_DEFAULT_ACCOUNT}")
@@ -104,6 +103,28 @@ def remembered(layout: Layout, wishes: Wishes) -> tuple[str, str, int]:
     region = wishes.region or stored.get("region", _DEFAULT_REGION)
     port = stored.get("port", _DEFAULT_PORT) if wishes.port is None else wishes.port
     return account, region, port
+
+
+def _stored_settings(layout: Layout) -> dict[str, Any]:
+    """Return what an earlier start decided; nothing at the first one."""
+    try:
+        stored = json.loads(layout.settings.read_text())
+        return {"account": stored["account"], "region": stored["region"], "port": int(stored["port"])}
+    except FileNotFoundError:
+        return {}
+    except (ValueError, KeyError, TypeError) as error:
+        raise CommandError(
+            f"{layout.settings} is damaged ({error!r}): remove it, and start with the account that"
+            f" {layout.credentials.name} names (--account)"
+        ) from None
+
+
+def _open_application(settings: Settings) -> Application:
+    try:
+        return Application(settings, SystemClock())
+    except (OSError, RuntimeError, ValueError, sqlite3.Error) as error:
+        # Damaged, of a newer version, unreadable: the text says what.
+        raise CommandError(f"cannot serve {settings.layout.root}: {error}") from error
 
 
 def _listen(port: int) -> socket.socket:
@@ -155,7 +176,7 @@ def serve(wishes: Wishes, on_ready: Callable[[ServerInfo], None]) -> None:
         decided = json.dumps({"account": account, "region": region, "port": port})
         write_durably(layout.settings, decided)
         settings = Settings(layout, default_cache_dir(), account, url, create_roles=wishes.create_roles)
-        application = Application(settings, SystemClock())
+        application = _open_application(settings)
         info = ServerInfo(url, os.getpid(), account, region)
         config = uvicorn.Config(
             application.gateway,
@@ -186,9 +207,9 @@ async def _run(
 ) -> None:
     await application.start()
     said = {"url": info.url, "pid": info.pid, "account": info.account, "region": info.region}
-    write_durably(layout.server, json.dumps(said))
-    on_ready(info)  # the socket listens already: a client that comes now waits in its backlog
     try:
+        write_durably(layout.server, json.dumps(said))
+        on_ready(info)  # the socket listens already: a client that comes now waits in its backlog
         await server.serve(sockets=[listener])
     finally:
         layout.server.unlink(missing_ok=True)

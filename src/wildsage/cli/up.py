@@ -1,13 +1,17 @@
 """``wildsage up``: start the server, in the foreground or with ``-d`` in the background."""
 
 import argparse
+import contextlib
 import http.client
 import logging
+import os
+import shutil
 import subprocess
 import sys
 import time
 from contextlib import closing
 from pathlib import Path
+from typing import TextIO
 
 from wildsage.cli.console import CommandError
 from wildsage.cli.registry import load
@@ -15,6 +19,7 @@ from wildsage.clients.discovery import HEALTH_PATH, ServerInfo, ServerNotRunning
 from wildsage.store.layout import Layout
 
 _START_PATIENCE_SECONDS = 30.0
+_LARGEST_LOG = 16 * 1024 * 1024
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -42,9 +47,34 @@ def execute(arguments: argparse.Namespace) -> int:
         region=arguments.region,
         create_roles=arguments.create_roles,
     )
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(
+        level=logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        handlers=[BoundedLog(Layout(arguments.data_dir).server_log)],
+    )
     server.serve(wishes, on_ready=_announce)
     return 0
+
+
+class BoundedLog(logging.StreamHandler[TextIO]):
+    """Writes to the standard error; where that is the log of a server in the background, keeps it small.
+
+    Above `_LARGEST_LOG` bytes its content moves to a second file, in the place of what was there. The file
+    itself stays: whoever has it open appends to it, and what Python says when it dies goes there too.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record."""
+        super().emit(record)
+        with contextlib.suppress(OSError):
+            status = os.fstat(self.stream.fileno())
+            if status.st_size > _LARGEST_LOG and os.path.samestat(status, self._path.stat()):
+                shutil.copy(self._path, self._path.with_suffix(".log.1"))
+                os.truncate(self._path, 0)
 
 
 def _announce(server: ServerInfo) -> None:
@@ -63,6 +93,7 @@ def _detach(arguments: argparse.Namespace) -> int:
             command += [f"--{name}", str(value)]
     if arguments.create_roles:
         command.append("--create-roles")
+    layout.server_log.touch(mode=0o600)
     with layout.server_log.open("ab") as log:
         start = log.tell()
         process = subprocess.Popen(

@@ -68,7 +68,7 @@ class Database:
     Parameters
     ----------
     path
-        The database file; made if absent.
+        The database file; made if absent, readable by the owner alone.
     migrations
         Name of the folder below ``wildsage.store.migrations`` whose numbered ``.sql`` files make the schema.
     durable
@@ -85,6 +85,7 @@ class Database:
         self._listeners: dict[str, list[Callable[[], None]]] = {}
         self._closed = False
         self._close_lock = threading.Lock()
+        path.touch(mode=0o600)  # it holds secrets; SQLite gives the files beside it the same mode
         connection = self._connect()
         migrate(connection, migrations)
         self._writer = threading.Thread(

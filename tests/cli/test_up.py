@@ -1,0 +1,82 @@
+"""What stands against a start is one line, and the log of a server stays small."""
+
+import json
+import logging
+import os
+import sqlite3
+
+import pytest
+
+from wildsage.cli import up
+from wildsage.cli.console import CommandError
+from wildsage.cli.server import Wishes, serve
+from wildsage.store.database import Database
+from wildsage.store.layout import Layout
+
+
+def start(layout, **wishes):
+    with pytest.raises(CommandError) as caught:
+        serve(Wishes(layout.root, port=0, **wishes), on_ready=lambda _server: None)
+    return str(caught.value)
+
+
+@pytest.fixture
+def empty(tmp_path):
+    layout = Layout(tmp_path / "data")
+    layout.make()
+    return layout
+
+
+def test_a_damaged_key_is_told(empty):
+    empty.credentials.write_text("{")
+    assert f"{empty.credentials} is damaged" in start(empty)
+
+
+def test_a_state_of_a_newer_version_is_told(empty):
+    Database(empty.state_database, "state").close()
+    with sqlite3.connect(empty.state_database) as connection:
+        connection.execute("INSERT INTO schema_version (version) VALUES (9999)")
+    connection.close()
+    assert "newer Wildsage" in start(empty)
+
+
+def test_a_database_that_is_none_is_told(empty):
+    empty.state_database.write_bytes(b"x" * 8192)
+    assert f"cannot serve {empty.root}: file is not a database" in start(empty)
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"account": "123456789012"}', '{"port": "x"}'])
+def test_damaged_settings_are_told(empty, content):
+    empty.settings.write_text(content)
+    assert f"{empty.settings} is damaged" in start(empty)
+
+
+def test_another_account_is_told(empty):
+    empty.settings.write_text(json.dumps({"account": "1" * 12, "region": "us-east-1", "port": 1}))
+    assert "belongs to account 111111111111, not 222222222222" in start(empty, account="2" * 12)
+
+
+def test_the_log_of_a_background_server_moves_on_when_it_is_large(tmp_path, monkeypatch):
+    monkeypatch.setattr(up, "_LARGEST_LOG", 1000)
+    path = tmp_path / "server.log"
+    with path.open("a") as stream:
+        monkeypatch.setattr("sys.stderr", stream)
+        handler = up.BoundedLog(path)
+        for number in range(100):
+            handler.handle(logging.makeLogRecord({"msg": f"line {number:03} {'x' * 90}"}))
+        os.write(stream.fileno(), b"the last words\n")
+    kept = (tmp_path / "server.log.1").read_text() + path.read_text()
+    assert "line 099" in kept
+    assert kept.endswith("the last words\n")
+    assert len(kept) < 3000
+
+
+def test_what_is_not_the_log_is_left_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(up, "_LARGEST_LOG", 10)
+    terminal, path = tmp_path / "terminal", tmp_path / "server.log"
+    path.write_text("of an earlier server, which was a longer one")
+    with terminal.open("a") as stream:
+        monkeypatch.setattr("sys.stderr", stream)
+        up.BoundedLog(path).handle(logging.makeLogRecord({"msg": "more than ten bytes"}))
+    assert terminal.read_text() == "more than ten bytes\n"
+    assert path.read_text() == "of an earlier server, which was a longer one"
