@@ -134,7 +134,11 @@ def test_a_models_own_error_is_a_model_error(context, status, side):
     [
         (CallTimeoutError("no response within 60 s"), 0, "Your invocation timed out while waiting"),
         (ConnectionLostError("the container closed"), 0, "the container closed"),
-        (BadReplyError("larger than"), 500, "could not load the entire response body"),
+        (
+            BadReplyError("larger than"),
+            500,
+            "from primary and could not load the entire response body. See https",
+        ),
     ],
 )
 def test_no_answer_is_a_model_error_and_the_worker_is_doubted(context, failure, status, said):

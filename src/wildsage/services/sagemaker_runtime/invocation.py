@@ -118,9 +118,8 @@ def _no_answer(context: RequestContext, name: str, error: CallError) -> ServiceE
         text = f'Received server error (0) from primary with message "{_TIMED_OUT}".'
         return _model_error(context, name, text, 0, _TIMED_OUT)
     if isinstance(error, BadReplyError):
-        text = (
-            f"Received server error (500) from primary and could not load the entire response body: {error}."
-        )
+        # AWS's words; what was wrong with the body is in the original message.
+        text = "Received server error (500) from primary and could not load the entire response body."
         return _model_error(context, name, text, 500, str(error))
     text = f'Received server error (0) from primary with message "{error}".'
     return _model_error(context, name, text, 0, str(error))
