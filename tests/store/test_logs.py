@@ -117,6 +117,28 @@ def test_appended_events_are_indexed_and_found_by_time(logs):
     assert frames[-1].timestamp_ms == 19
 
 
+def test_events_that_come_late_hide_none_before_them(logs):
+    stream = attach(logs)
+    large = "x" * 200_000
+    for times in ((5_000, 5_001), (1_000, 1_001), (6_000,)):
+        asyncio.run(logs.append(stream, [(time, large) for time in times], 9.0))
+    seen = logs.stream_by_id(stream.id)
+    assert (seen.first_event_ms, seen.last_event_ms) == (1_000, 6_000)
+    assert logs.position_at(stream, 5_000) == 0
+    start = logs.position_at(stream, 6_000)
+    assert start > 0
+    found = [frame.timestamp_ms for frame in logs.read_forward(stream, 0, 10) if frame.start < start]
+    assert all(time < 6_000 for time in found)
+
+
+def test_what_is_appended_to_a_deleted_stream_is_refused_and_leaves_nothing(logs):
+    stream = attach(logs)
+    asyncio.run(logs.delete_stream(stream))
+    with pytest.raises(StreamNotFoundError, match="job/algo-1"):
+        asyncio.run(logs.append(stream, [(1, "late")], 9.0))
+    assert not stream.path.exists()
+
+
 def test_a_deleted_group_is_gone_with_its_content(logs):
     stream = attach(logs)
     write(stream, "x")

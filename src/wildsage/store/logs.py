@@ -11,7 +11,7 @@ import json
 import os
 import sqlite3
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -215,11 +215,19 @@ class LogStreams:
         stream.path.unlink(missing_ok=True)
 
     async def append(self, stream: LogStream, events: Sequence[tuple[int, str]], at: float) -> None:
-        """Append events (milliseconds, message) that a client sent, durably, and index them."""
+        """Append events (milliseconds, message) that a client sent, durably, and index them.
+
+        Raises
+        ------
+        StreamNotFoundError
+            If the stream was deleted meanwhile.
+        """
         data = b"".join(encode_frame(timestamp_ms, message.encode()) for timestamp_ms, message in events)
 
         def store(transaction: Transaction) -> None:
             # In the writer thread: appends to one stream never interleave.
+            if transaction.execute("SELECT 1 FROM log_stream WHERE id = ?", (stream.id,)).fetchone() is None:
+                raise StreamNotFoundError(stream.name)
             with stream.path.open("a+b") as file:
                 if _is_only_writer(file):
                     file.truncate(whole_length(file, min(stream.scanned, _size(file))))
@@ -253,7 +261,7 @@ class LogStreams:
         with stream.path.open("rb") as file:
             boundary = end
             while boundary > 0 and len(frames) < limit and end - boundary <= LARGEST_PAGE_BYTES:
-                start = self._indexed_before(stream, boundary)
+                start = self._last_indexed(stream, "position", boundary)
                 block = []
                 for frame in read_frames(file, start):
                     if frame.end > boundary:
@@ -265,16 +273,13 @@ class LogStreams:
 
     def position_at(self, stream: LogStream, timestamp_ms: int) -> int:
         """Return an indexed position before which every event is older than `timestamp_ms`."""
-        row = self.database.read_one(
-            "SELECT MAX(position) AS position FROM log_position WHERE stream_id = ? AND timestamp_ms < ?",
-            (stream.id, timestamp_ms),
-        )
-        return (row["position"] or 0) if row is not None else 0
+        return self._last_indexed(stream, "timestamp_ms", timestamp_ms)
 
-    def _indexed_before(self, stream: LogStream, position: int) -> int:
+    def _last_indexed(self, stream: LogStream, column: str, bound: int) -> int:
+        """Return the last indexed position whose `column` is below `bound`; the start where there is none."""
         row = self.database.read_one(
-            "SELECT MAX(position) AS position FROM log_position WHERE stream_id = ? AND position < ?",
-            (stream.id, position),
+            f"SELECT MAX(position) AS position FROM log_position WHERE stream_id = ? AND {column} < ?",  # noqa: S608 - constant columns
+            (stream.id, bound),
         )
         return (row["position"] or 0) if row is not None else 0
 
@@ -308,23 +313,14 @@ class LogStreams:
         transaction.executemany(
             "INSERT INTO log_position (stream_id, position, timestamp_ms) VALUES (?, ?, ?)"
             " ON CONFLICT (stream_id, position) DO NOTHING",
-            [
-                (stream_id, frame.start, frame.timestamp_ms)
-                for frame in frames
-                if frame.start // _INDEX_EVERY_BYTES != frame.end // _INDEX_EVERY_BYTES
-            ],
+            [(stream_id, start, latest_ms) for start, latest_ms in _index(frames, row["last_event_ms"])],
         )
-        first = row["first_event_ms"]
+        times = [row["first_event_ms"], row["last_event_ms"], *(frame.timestamp_ms for frame in frames)]
+        known = [time for time in times if time is not None]
         transaction.execute(
             "UPDATE log_stream SET scanned = ?, first_event_ms = ?, last_event_ms = ?, ingested_at = ?"
             " WHERE id = ?",
-            (
-                frames[-1].end,
-                frames[0].timestamp_ms if first is None else first,
-                frames[-1].timestamp_ms,
-                at,
-                stream_id,
-            ),
+            (frames[-1].end, min(known), max(known), at, stream_id),
         )
         transaction.notify(f"log-{stream_id}")
         return len(frames)
@@ -374,6 +370,15 @@ class LogStreams:
         )
 
 
+def _index(frames: Iterable[Frame], last_event_ms: int | None) -> Iterator[tuple[int, int]]:
+    """Yield positions to remember, and the time of the latest event so far: clients may send older ones later."""
+    latest_ms = last_event_ms or 0
+    for frame in frames:
+        latest_ms = max(latest_ms, frame.timestamp_ms)
+        if frame.start // _INDEX_EVERY_BYTES != frame.end // _INDEX_EVERY_BYTES:
+            yield frame.start, latest_ms
+
+
 def _is_only_writer(file: BinaryIO) -> bool:
     """Lock a segment until it is closed; False where a supervisor, which lives, writes it."""
     try:
@@ -389,11 +394,6 @@ def _size(file: BinaryIO) -> int:
 
 def _group(row: sqlite3.Row) -> LogGroup:
     return LogGroup(
-        id=row["id"],
-        account=row["account"],
-        region=row["region"],
-        name=row["name"],
-        created_at=row["created_at"],
-        retention_days=row["retention_days"],
-        tags=json.loads(row["tags"]),
-    )
+        row["id"], row["account"], row["region"], row["name"], row["created_at"],
+        row["retention_days"], json.loads(row["tags"]),
+    )  # fmt: skip

@@ -15,10 +15,17 @@ from wildsage.services.logs.common import (
     invalid_parameter,
     milliseconds,
     requested_group,
+    stream_not_found,
 )
 from wildsage.services.logs.streams import SEQUENCE_TOKEN
 from wildsage.services.operation import Request, Response, operation
-from wildsage.store.logs import LARGEST_PAGE_BYTES, LARGEST_PAGE_EVENTS, LogStream, LogStreams
+from wildsage.store.logs import (
+    LARGEST_PAGE_BYTES,
+    LARGEST_PAGE_EVENTS,
+    LogStream,
+    LogStreams,
+    StreamNotFoundError,
+)
 
 _EVENT_OVERHEAD = 26
 _LARGEST_BATCH = 1_048_576
@@ -56,7 +63,10 @@ class LogEvents:
         _check_batch(events)
         accepted, rejected = _within_time(events, context.clock)
         if accepted:
-            await self._logs.append(stream, accepted, context.clock.now())
+            try:
+                await self._logs.append(stream, accepted, context.clock.now())
+            except StreamNotFoundError:
+                raise stream_not_found() from None
         return {"nextSequenceToken": SEQUENCE_TOKEN, "rejectedLogEventsInfo": rejected or None}
 
     @operation("GetLogEvents")

@@ -29,7 +29,7 @@ CREATE INDEX log_stream_by_last_event ON log_stream (group_id, last_event_ms, id
 CREATE TABLE log_position (
     stream_id    INTEGER NOT NULL REFERENCES log_stream (id) ON DELETE CASCADE,
     position     INTEGER NOT NULL,
-    timestamp_ms INTEGER NOT NULL,
+    timestamp_ms INTEGER NOT NULL,   -- of the latest event up to and with this one
     PRIMARY KEY (stream_id, position)
 ) WITHOUT ROWID;
 
