@@ -6,6 +6,7 @@ import tarfile
 import pytest
 
 from wildsage.supervisor.artifacts import failure_text, pack_artifacts
+from wildsage.supervisor.folder import remove_tree
 
 
 @pytest.fixture
@@ -51,6 +52,20 @@ def test_without_compression_there_are_plain_folders(ml, out):
         "model", "model/sub", "model/sub/m", "model/alias",
     }  # fmt: skip
     assert not (out / "model" / "alias").is_symlink()
+
+
+@pytest.mark.parametrize("compress", [True, False])
+def test_what_is_in_a_closed_folder_is_packed(ordinary, compress):
+    closed = ordinary / "ml" / "model" / "closed"
+    for mode in (0o555, 0):
+        closed.mkdir(parents=True)
+        (closed / "m").write_text("m")
+        closed.chmod(mode)
+        out = ordinary / f"out-{mode}"
+        out.mkdir()
+        assert len(pack_artifacts(ordinary / "ml", out, compress=compress)) == 1
+        assert (out / "model/closed/m").is_file() or names(out / "model.tar.gz") == ["closed", "closed/m"]
+        remove_tree(closed)
 
 
 @pytest.mark.parametrize("compress", [True, False])

@@ -86,12 +86,29 @@ def test_the_first_reason_to_stop_stays(folder):
     assert json.loads((folder.path / "stop").read_text()) == {"reason": "max_wait"}
 
 
-def test_delete_removes_closed_folders(folder):
+def test_delete_removes_folders_that_are_closed_one_in_another(ordinary):
+    folder = RunFolder(ordinary / "run-1")
     folder.write_job(a_job(), "secret")
-    closed = folder.ml / "model" / "closed"
-    closed.mkdir(parents=True)
-    (closed / "file").write_text("x")
-    closed.chmod(0)
+    inner = folder.ml / "model" / "closed" / "inner"
+    inner.mkdir(parents=True)
+    (inner / "file").write_text("x")
+    (inner / "alias").symlink_to(ordinary)
+    for path in (inner / "file", inner, inner.parent, inner.parent.parent):
+        path.chmod(0)
     folder.delete()
     assert not folder.path.exists()
     folder.delete()
+    assert list(ordinary.iterdir()) == []
+
+
+def test_delete_removes_folders_nested_deeper_than_any_path(folder):
+    folder.write_job(a_job(), "secret")
+    here = os.open(folder.ml, os.O_PATH)
+    for _ in range(3000):
+        os.mkdir("deeper", dir_fd=here)
+        below = os.open("deeper", os.O_PATH, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
+    folder.delete()
+    assert not folder.path.exists()

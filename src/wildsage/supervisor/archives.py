@@ -266,9 +266,9 @@ def walk(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[None]:
-    """Let the owner read a file or folder of mode 000 for a while."""
+    """Let the owner read a file, or use a folder, of mode 000 for a while."""
     mode = path.lstat().st_mode
-    wanted = stat.S_IRUSR | (stat.S_IXUSR if stat.S_ISDIR(mode) else 0)
+    wanted = stat.S_IRWXU if stat.S_ISDIR(mode) else stat.S_IRUSR  # files are moved out of folders
     if mode & wanted == wanted:
         yield
         return

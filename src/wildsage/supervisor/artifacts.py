@@ -6,6 +6,7 @@ follow it. So every path is walked part by part, and a link on the way counts as
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from wildsage.supervisor.archives import pack, real_path, walk
@@ -68,19 +69,28 @@ def _move_files(folder: Path, target: Path) -> int | None:
 
     An object store has no links: one to a file of the same folder becomes a copy, any other is left out.
     """
+    # Copies first: moving breaks links.
+    sizes = [*_copy_linked(folder, target), *_move_regular(folder, target)]
+    return sum(sizes) if sizes else None
+
+
+def _copy_linked(folder: Path, target: Path) -> Iterator[int]:
     root = folder.resolve()
-    total = None
-    files = [path for path in walk(folder) if path.is_symlink() or path.is_file()]
-    for path in sorted(files, key=lambda path: not path.is_symlink()):  # copies first: moving breaks links
-        place = target / path.relative_to(folder)
-        if path.is_symlink():
-            there = real_path(path)
-            if not there.is_relative_to(root) or not there.is_file():
-                continue
-            place.parent.mkdir(parents=True, exist_ok=True)
+    for path in walk(folder):
+        there = real_path(path)
+        if path.is_symlink() and there.is_relative_to(root) and there.is_file():
+            place = _place(path, folder, target)
             shutil.copyfile(there, place)
-        else:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            path.rename(place)
-        total = (total or 0) + place.lstat().st_size
-    return total
+            yield place.stat().st_size
+
+
+def _move_regular(folder: Path, target: Path) -> Iterator[int]:
+    for path in walk(folder):
+        if path.is_file() and not path.is_symlink():
+            yield path.rename(_place(path, folder, target)).stat().st_size
+
+
+def _place(path: Path, folder: Path, target: Path) -> Path:
+    place = target / path.relative_to(folder)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    return place

@@ -3,16 +3,13 @@
 import fcntl
 import json
 import os
-import shutil
-import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+import uuid
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from wildsage.supervisor.contract import (
     EXIT_FILE,
@@ -197,22 +194,24 @@ class RunFolder:
 
 
 def remove_tree(path: Path) -> None:
-    """Remove a folder, whatever modes are in it; nothing there: nothing done."""
+    """Remove a folder, whatever modes are in it and however deep it is; nothing there: nothing done.
 
-    def open_up(_function: Callable[..., Any], name: str, _error: Any) -> None:
-        """A folder that its job closed (mode 000) opens for its owner: then try again."""
-        for blocked in (Path(name).parent, Path(name)):
-            with suppress(OSError):
-                if stat.S_ISDIR(blocked.lstat().st_mode):
-                    blocked.chmod(0o700)
+    Inner folders are moved to the top one by one: a job may nest them deeper than a path, a recursion or the
+    number of open files can go.
+    """
+    folders = [path]
+    while folders:
+        folder = folders.pop()
         with suppress(FileNotFoundError):
-            if stat.S_ISDIR(Path(name).lstat().st_mode):
-                shutil.rmtree(name)
-            else:
-                Path(name).unlink()
-
+            folder.chmod(0o700)
+            for entry in list(os.scandir(folder)):
+                inner = Path(entry.path)
+                if not entry.is_dir(follow_symlinks=False):
+                    inner.unlink(missing_ok=True)
+                    continue
+                inner.chmod(0o700)
+                folders.append(inner if folder == path else inner.rename(path / f".{uuid.uuid4().hex}"))
+            if folder != path:
+                folder.rmdir()
     with suppress(FileNotFoundError):
-        if sys.version_info >= (3, 12):
-            shutil.rmtree(path, onexc=open_up)
-        else:
-            shutil.rmtree(path, onerror=open_up)
+        path.rmdir()

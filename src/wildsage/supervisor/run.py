@@ -108,7 +108,8 @@ class Run:
             return ExitRecord("stopped", _now(), stop_reason=self._stop_requested())
         except InputError as error:
             return ExitRecord("input_error", _now(), message=str(error))
-        except (LaunchError, UnavailableError, OSError) as error:
+        # RecursionError: folders nested deeper than they can be packed.
+        except (LaunchError, UnavailableError, OSError, RecursionError) as error:
             return ExitRecord("platform_error", _now(), message=f"{type(error).__name__}: {error}")
 
     # Before the launch
