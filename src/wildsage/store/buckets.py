@@ -294,16 +294,9 @@ class Buckets:
     ) -> tuple[ObjectRecord, list[str]]:
         old = find_object(transaction, new.bucket, new.key)
         record = ObjectRecord(
-            new.bucket,
-            new.key,
-            "",
-            content,
-            size,
-            new.etag,
-            self.clock.now(),
-            new.storage_class,
-            new.attributes,
-        )
+            new.bucket, new.key, "", content, size, new.etag,
+            self.clock.now(), new.storage_class, new.attributes,
+        )  # fmt: skip
         transaction.execute(
             f"INSERT INTO object ({OBJECT_COLUMNS}) VALUES (?, ?, '', ?, ?, ?, ?, ?, ?)"  # noqa: S608 - constant columns
             " ON CONFLICT (bucket, key, version_id) DO UPDATE SET content = excluded.content,"

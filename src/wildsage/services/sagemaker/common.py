@@ -78,10 +78,8 @@ def list_page(
     response: Response = {member: [summarize(resource) for resource in found[:limit]]}
     if len(found) > limit:
         last = found[limit - 1]
-        position = {"name": last.key.name, "status": last.status}.get(query.sort_by) or getattr(
-            last, query.sort_by
-        )
-        response["NextToken"] = encode_token(request, [position, last.id])
+        value = last.key.name if query.sort_by == "name" else getattr(last, query.sort_by)
+        response["NextToken"] = encode_token(request, [value, last.id])
     return response
 
 
