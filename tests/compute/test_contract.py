@@ -1,5 +1,6 @@
 """What every backend owes a container. Runs over all that work on this machine."""
 
+import ctypes
 import os
 import socket
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from wildsage.compute.base import LaunchError, Limits, Mount, UnavailableError
+from wildsage.compute.capabilities import KEPT_CAPABILITIES
 
 DAEMON = "setsid sh -c 'trap \"\" TERM HUP INT; echo up; while :; do sleep 0.1; done' &"
 
@@ -255,6 +257,41 @@ def test_root_in_the_container_is_not_root_of_the_machine(private):
     )  # admin, ptrace, rawio, net admin
     assert "mount: /tmp: " in said  # refused, in the words of root or of anybody
     assert "Read-only" in said
+
+
+@pytest.fixture
+def heritage():
+    """This process hands on all it may do, as a service with AmbientCapabilities does."""
+    libc = ctypes.CDLL(None)
+    header, sets = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
+    assert libc.capget(header, sets) == 0
+    before = list(sets)
+    sets[2], sets[5] = sets[1], sets[4]
+    assert libc.capset(header, sets) == 0
+    yield
+    assert libc.capset(header, (ctypes.c_uint32 * 6)(*before)) == 0
+
+
+@pytest.mark.usefixtures("heritage")
+def test_the_containers_capabilities_are_not_those_of_the_server(private):
+    code, said = private.run("grep Cap[IPE] /proc/self/status")
+    kept = sum(1 << number for number in KEPT_CAPABILITIES.values()) if os.geteuid() == 0 else 0
+    held = [int(line.split()[1], 16) for line in said.splitlines()]
+    assert code == 0
+    assert len(held) == 3
+    assert all(capabilities & ~kept == 0 for capabilities in held)
+
+
+def test_private_keys_of_the_machine_do_not_exist(private):
+    script = 'ls -d /etc/ssl/private /etc/pki/tls/private 2>/dev/null; test -n "$(ls /etc/ssl/certs)" && echo certificates'
+    wanted = "certificates\n" if any(Path("/etc/ssl/certs").iterdir()) else ""
+    assert private.run(script)[1] == wanted
+
+
+def test_a_root_inside_of_what_is_mounted_is_refused(private):
+    """Everything beside it, other runs and the store, would be visible."""
+    with pytest.raises(UnavailableError, match="put the data directory elsewhere"):
+        private.start("exit 0", mounts=(Mount(str(private.folder), "/data"),))
 
 
 def test_devices_work(private):

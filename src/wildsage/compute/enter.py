@@ -29,6 +29,7 @@ _SYS_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41, "riscv64": 41, "ppc64le": 203, 
 _AT_FDCWD, _AT_RECURSIVE = -100, 0x8000
 _SIOCSIFFLAGS, _IFF_UP_RUNNING = 0x8914, 0x1 | 0x40
 _LAST_CAPABILITY = 63
+_CAPABILITY_VERSION = 0x20080522
 
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 _DEVICE_LINKS = (
@@ -143,10 +144,20 @@ def _candidates(program: str, path: str) -> list[str]:
 
 def _drop_capabilities(kept: list[int]) -> None:
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+    _drop_inheritable_capabilities()
     if os.geteuid() == 0:
         for number in range(_LAST_CAPABILITY + 1):
             if number not in kept and _libc.prctl(_PR_CAPBSET_DROP, ctypes.c_ulong(number), 0, 0, 0):
                 break  # the kernel knows fewer
+
+
+def _drop_inheritable_capabilities() -> None:
+    """Drop, and with them the ambient ones: what a service was started with would pass through exec."""
+    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION, 0)
+    sets = (ctypes.c_uint32 * 6)()  # effective, permitted, inheritable; the lower and then the upper halves
+    _check(_libc.capget(header, sets), "capget")
+    sets[2] = sets[5] = 0
+    _check(_libc.capset(header, sets), "capset")
 
 
 def _supervise(spec: Specification) -> int:

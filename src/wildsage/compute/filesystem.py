@@ -6,12 +6,12 @@ that a container may append to its own ``/etc/hosts``. Homes, data directories a
 absent by construction.
 """
 
-import shutil
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from wildsage.compute.base import Container, Mount
+from wildsage.compute.base import Container, Mount, UnavailableError
 
 _SYSTEM_FOLDERS = ("usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32", "nix/store", "gnu/store")
 _READABLE_STATE = ("/sys/devices/system",)  # how many processors there are: numerical libraries ask
@@ -31,16 +31,19 @@ _OWN_FOLDERS = (
     "var/log",
 )
 _SHARED_FOLDERS = ("tmp", "var/tmp")
+# Of ssl and pki the certificates alone: beside them lie this machine's private keys, which root may read.
 _ETC_FOLDERS = (
-    "alternatives", "ca-certificates", "crypto-policies", "fonts", "ld.so.conf.d", "openmpi", "pki", "profile.d",
-    "skel", "ssl", "terminfo",
+    "alternatives", "ca-certificates", "crypto-policies", "fonts", "ld.so.conf.d", "openmpi", "pki/ca-trust",
+    "pki/tls/certs", "profile.d", "skel", "ssl/certs", "terminfo",
 )  # fmt: skip
 _ETC_FILES = (
     "bash.bashrc", "bashrc", "ca-certificates.conf", "debian_version", "environment", "gai.conf", "group",
     "host.conf", "ld.so.cache", "ld.so.conf", "locale.alias", "locale.conf", "localtime", "login.defs",
-    "machine-id", "magic", "mime.types", "nsswitch.conf", "os-release", "passwd", "profile", "protocols",
-    "resolv.conf", "services", "shells", "timezone",
+    "machine-id", "magic", "mime.types", "nsswitch.conf", "os-release", "passwd", "pki/tls/cert.pem",
+    "pki/tls/openssl.cnf", "profile", "protocols", "resolv.conf", "services", "shells", "ssl/ca-bundle.pem",
+    "ssl/cert.pem", "ssl/openssl.cnf", "timezone",
 )  # fmt: skip
+_OPEN_TO_OTHERS = stat.S_IROTH | stat.S_IXOTH
 _LOOPBACK = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n"
 
 
@@ -59,6 +62,11 @@ def prepare_root(container: Container) -> list[Mount]:
     """Fill the container's root folder and return what has to be mounted into it, parents first.
 
     Device nodes and ``/proc`` are the backend's to add.
+
+    Raises
+    ------
+    UnavailableError
+        If the root, and so everything beside it, lies in a folder that is to be mounted.
     """
     root = container.root
     for name in _OWN_FOLDERS:
@@ -70,6 +78,10 @@ def prepare_root(container: Container) -> list[Mount]:
     mounts += [Mount(path, path) for path in _READABLE_STATE if Path(path).is_dir()]
     mounts += sorted(container.mounts, key=lambda mount: mount.target.count("/"))
     for mount in mounts:
+        if root.resolve().is_relative_to(Path(mount.source).resolve()):
+            raise UnavailableError(
+                f"{root} is inside {mount.source}, which containers see: put the data directory elsewhere"
+            )
         _make_mount_point(root, mount)
     return mounts
 
@@ -88,7 +100,9 @@ def _etc(container: Container) -> Iterator[Mount]:
     for name in _ETC_FILES:
         there = Path("/etc", name)
         with suppress(OSError):  # absent, or not for us to read: then not for the container either
-            shutil.copyfile(there, etc / name)
+            content = there.read_bytes()
+            (etc / name).parent.mkdir(parents=True, exist_ok=True)
+            (etc / name).write_bytes(content)
     (etc / "hosts").write_text(hosts_file(container.hostname, container.hosts), encoding="utf-8")
     (etc / "hostname").write_text(container.hostname + "\n", encoding="utf-8")
     _link(etc / "mtab", Path("/proc/mounts"), "/proc/mounts")
@@ -101,8 +115,10 @@ def _etc(container: Container) -> Iterator[Mount]:
 def _opt(root: Path) -> Iterator[Mount]:
     with suppress(OSError):
         for child in sorted(Path("/opt").iterdir()):
-            # A data directory below /opt holds our own root: it stays hidden.
-            if child.name != "ml" and child.is_dir() and not root.is_relative_to(child.resolve()):
+            # A data directory below /opt holds our own root: it stays hidden. So does what is closed to others,
+            # for a container of root could read it.
+            hidden = child.name == "ml" or root.is_relative_to(child.resolve())
+            if not hidden and child.is_dir() and child.stat().st_mode & _OPEN_TO_OTHERS == _OPEN_TO_OTHERS:
                 yield Mount(str(child.resolve()), str(child))
 
 

@@ -27,7 +27,10 @@ _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 _DIRECT = "127.0.0.1,localhost"
 """Never through a proxy: this server."""
 
-_EVERYWHERE = tuple(Path(name) for name in ("/usr", "/etc/ssl", "/etc/pki", "/etc/ca-certificates"))
+_EVERYWHERE = tuple(
+    Path(name)
+    for name in ("/usr", "/etc/ssl/certs", "/etc/pki/tls/certs", "/etc/pki/ca-trust", "/etc/ca-certificates")
+)
 """What every container has of this machine."""
 
 
