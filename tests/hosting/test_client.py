@@ -192,6 +192,49 @@ def test_a_reply_above_the_limit_is_refused_while_it_comes(scripted_server):
     run(scenario())
 
 
+@pytest.mark.parametrize(
+    ("begin", "again", "message"),
+    [
+        (b"HTTP/1.1 200 OK\r\nX-Endless: ", b"x" * 10_000, "head is larger"),
+        (b"HTTP/1.1 200 OK\r\n", b"X: " + b"x" * 10_000 + b"\r\n", "head is larger"),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 100, "head is larger"),
+        (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n",
+            b"X: " + b"x" * 10_000 + b"\r\n",
+            "in more than 2000000 bytes",
+        ),
+    ],
+    ids=["one header", "headers", "interim responses", "trailers"],
+)
+def test_what_is_no_body_is_bounded_too(scripted_server, begin, again, message):
+    async def endless(server, reader, writer):
+        await server.read_request(reader)
+        writer.write(begin)
+        while True:
+            writer.write(again)
+            await writer.drain()
+
+    async def scenario():
+        scripted_server.behaviour = endless
+        async with scripted_server, client_of(scripted_server) as client:
+            with pytest.raises(BadReplyError, match=message):
+                await client.get("/", timeout=10)
+
+    run(scenario())
+
+
+def test_a_link_to_the_socket_of_another_container_is_not_followed(scripted_server):
+    async def scenario():
+        link = scripted_server.path.with_name("link.sock")
+        link.symlink_to(scripted_server.path)
+        async with scripted_server, ContainerClient(Address(link), largest_reply=LIMIT) as client:
+            with pytest.raises(NotConnectedError):
+                await client.get("/ping", timeout=1)
+        assert scripted_server.connections == 0
+
+    run(scenario())
+
+
 def test_a_cancelled_call_leaves_no_half_used_connection(scripted_server):
     async def scenario():
         arrived = asyncio.Event()

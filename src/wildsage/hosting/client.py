@@ -4,9 +4,13 @@ It knows nothing of proxies, redirects or TLS, because there is none between Wil
 """
 
 import asyncio
+import errno
 import os
-from collections.abc import Iterable, Mapping
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self, cast
@@ -15,6 +19,7 @@ import httptools
 
 _LARGEST_IDLE_POOL = 64
 _LARGEST_COPY = 65_536
+_LARGEST_HEAD = 65_536
 
 
 class CallError(Exception):
@@ -85,7 +90,6 @@ class ContainerClient:
         self._address = address
         self._largest_reply = largest_reply
         self._idle: list[_Connection] = []
-        self._folder_descriptor: int | None = None
         self._closed = False
 
     async def __aenter__(self) -> Self:
@@ -102,9 +106,6 @@ class ContainerClient:
         for connection in self._idle:
             connection.abort()
         self._idle.clear()
-        if self._folder_descriptor is not None:
-            os.close(self._folder_descriptor)
-            self._folder_descriptor = None
 
     async def get(self, path: str, *, timeout: float) -> Reply:  # noqa: ASYNC109 - part of the contract of a call
         """Send a GET."""
@@ -173,24 +174,32 @@ class ContainerClient:
 
     async def _connect(self) -> "_Connection":
         loop = asyncio.get_running_loop()
+        address, new = self._address, partial(_Connection, self._largest_reply)
         try:
-            if self._address.port is None or self._address.socket.exists():
-                _, connection = await loop.create_unix_connection(
-                    lambda: _Connection(self._largest_reply), self._socket_path()
-                )
+            if address.port is None or address.socket.exists():
+                with _named(address.socket) as path:
+                    _, connection = await loop.create_unix_connection(new, path)
             else:
-                _, connection = await loop.create_connection(
-                    lambda: _Connection(self._largest_reply), self._address.host, self._address.port
-                )
+                _, connection = await loop.create_connection(new, address.host, address.port)
         except OSError as error:
-            raise NotConnectedError(f"nobody listens at {self._address}: {error}") from None
+            raise NotConnectedError(f"nobody listens at {address}: {error}") from None
         return connection
 
-    def _socket_path(self) -> str:
-        """Name the socket through its folder's descriptor: a socket's address has room for 107 bytes only."""
-        if self._folder_descriptor is None:
-            self._folder_descriptor = os.open(self._address.socket.parent, os.O_PATH | os.O_CLOEXEC)
-        return f"/proc/self/fd/{self._folder_descriptor}/{self._address.socket.name}"
+
+@contextmanager
+def _named(place: Path) -> Iterator[str]:
+    """Name a socket by a descriptor of it.
+
+    An address has room for 107 bytes only, and a container can put a link to the socket of another one in its
+    own one's place.
+    """
+    descriptor = os.open(place, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+            raise OSError(errno.ENOTSOCK, os.strerror(errno.ENOTSOCK))
+        yield f"/proc/self/fd/{descriptor}"
+    finally:
+        os.close(descriptor)
 
 
 def _head(method: str, path: str, headers: Iterable[tuple[str, str]], length: int | None = None) -> bytes:
@@ -217,6 +226,7 @@ class _Connection(asyncio.Protocol):
         self._headers: dict[str, str] = {}
         self._body: list[bytes] = []
         self._size = 0
+        self._received = 0
         self._headers_done = False
         self.answering = False
 
@@ -258,6 +268,12 @@ class _Connection(asyncio.Protocol):
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
             self._fail(BadReplyError(f"the response is not HTTP/1.1: {error}"))
+        self._received += len(data)
+        if not self._headers_done and self._received > _LARGEST_HEAD:
+            self._fail(BadReplyError(f"the response's head is larger than {_LARGEST_HEAD} bytes"))
+        elif self._received > _LARGEST_HEAD + 2 * self._largest_reply:
+            # Nearly all of it is no body: trailers, the sizes of chunks.
+            self._fail(BadReplyError(f"the response came in more than {2 * self._largest_reply} bytes"))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.closed = True
