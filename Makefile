@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: setup test lint check docs demo acceptance bench clean help
+.PHONY: setup test faults lint check docs demo acceptance bench clean help
 
 help:            ## list the targets
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/: .*## / - /'
@@ -18,6 +18,9 @@ $(VENV)/ready: pyproject.toml constraints.txt
 
 test: setup      ## the tests (under five minutes)
 	$(BIN)/python -m pytest -n auto --dist worksteal -m "not acceptance and not faults" $(ARGS)
+
+faults: setup    ## the slow fault tests: processes killed at every step
+	$(BIN)/python -m pytest -n 2 -m faults tests $(ARGS)
 
 lint: setup      ## style, types, direction of imports, generated documents
 	$(BIN)/ruff check .

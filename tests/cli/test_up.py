@@ -12,6 +12,8 @@ from wildsage.cli.console import CommandError
 from wildsage.cli.server import Wishes, serve
 from wildsage.store.database import Database
 from wildsage.store.layout import Layout
+from wildsage.supervisor.contract import LOCK_FILE
+from wildsage.supervisor.folder import take_lock
 
 
 def start(layout, **wishes):
@@ -80,3 +82,13 @@ def test_what_is_not_the_log_is_left_alone(tmp_path, monkeypatch):
         up.BoundedLog(path).handle(logging.makeLogRecord({"msg": "more than ten bytes"}))
     assert terminal.read_text() == "more than ten bytes\n"
     assert path.read_text() == "of an earlier server, which was a longer one"
+
+
+def test_a_server_does_not_move_while_containers_know_its_port(empty):
+    empty.settings.write_text('{"account": "123456789012", "region": "us-east-1", "port": 4321}')
+    (empty.runs / "run").mkdir()
+    lock = take_lock(empty.runs / "run" / LOCK_FILE)
+    try:
+        assert "1 containers (jobs, endpoint workers) run and know this server at port 4321" in start(empty)
+    finally:
+        os.close(lock)

@@ -23,6 +23,7 @@ from wildsage.clients.discovery import ServerInfo
 from wildsage.core.clock import SystemClock
 from wildsage.store.layout import Layout
 from wildsage.supervisor.contract import write_durably
+from wildsage.supervisor.folder import RunFolder
 
 _DEFAULT_ACCOUNT = "123456789012"
 _DEFAULT_REGION = "us-east-1"
@@ -101,8 +102,21 @@ def remembered(layout: Layout, wishes: Wishes) -> tuple[str, str, int]:
             " Give another account its own --data-dir"
         )
     region = wishes.region or stored.get("region", _DEFAULT_REGION)
-    port = stored.get("port", _DEFAULT_PORT) if wishes.port is None else wishes.port
+    last_port = stored.get("port", _DEFAULT_PORT)
+    port = last_port if wishes.port is None else wishes.port
+    if stored and port != last_port:
+        _check_nobody_uses(layout, last_port)
     return account, region, port
+
+
+def _check_nobody_uses(layout: Layout, port: int) -> None:
+    """Refuse to move while containers run: they fetch their inputs and credentials at the old address."""
+    running = sum(RunFolder(path).is_alive() for path in layout.runs.glob("*"))
+    if running:
+        raise CommandError(
+            f"{running} containers (jobs, endpoint workers) run and know this server at port {port}: start it without"
+            " --port, or end them first with `wildsage down --all`"
+        )
 
 
 def _stored_settings(layout: Layout) -> dict[str, Any]:

@@ -220,8 +220,9 @@ class LiveEndpoint:
 
         def store(transaction: Transaction) -> None:
             current = Resources.fetch(transaction, self._key)
-            if current is not None:
-                Tags.remove_all(transaction, current.arn)
+            if current is None or current.status != "Deleting":
+                return
+            Tags.remove_all(transaction, current.arn)
             Deployments.remove_all(transaction, self._key)
             Resources.delete(transaction, self._key)
 
