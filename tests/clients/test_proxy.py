@@ -216,16 +216,6 @@ def test_a_server_that_stays_away_is_named_in_the_form_of_the_protocol(start_pro
         assert part in str(caught.value)
 
 
-def test_the_patience_is_not_spent_again_by_every_repeat(start_proxy, layout, monkeypatch):
-    say_server(layout, free_port())
-    proxy = start_proxy(patience=0.5)
-    request = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
-    proxy.talk(request)
-    begin = time.monotonic()
-    assert b" 503 " in proxy.talk(request)
-    assert time.monotonic() - begin < 0.4
-
-
 @pytest.mark.parametrize(
     "request_bytes",
     [
