@@ -53,6 +53,7 @@ def execute(arguments: argparse.Namespace) -> int:
         _say_what_keeps_running(arguments)
         return 128 + signal.SIGINT
     if result.returncode != 0:
+        _say_what_keeps_running(arguments)
         raise CommandError(f"the script ended with exit code {result.returncode}")
     picture = _draw(arguments.output)
     print(f"\n  the ten centroids, each above digits of its group:  {picture}")
@@ -85,7 +86,7 @@ def _ensure_server(arguments: argparse.Namespace) -> bool:
 
 def _say_what_keeps_running(arguments: argparse.Namespace) -> None:
     print(
-        "\nInterrupted. The server and what the script created keep running:\n"
+        "\nThe script did not end well. The server and what it created keep running:\n"
         f"  wildsage ls --region us-west-2 --data-dir {arguments.data_dir}     shows jobs and endpoints\n"
         f"  wildsage down --all --data-dir {arguments.data_dir}                ends all of it",
         file=sys.stderr,
