@@ -1,6 +1,7 @@
 import http.client
 import io
 import json
+import os
 import pickle
 import signal
 import socket
@@ -64,7 +65,11 @@ def serving(container, socket_path: Path, framework: str = "scikit-learn", **var
                 pass
             yield Served(process, socket_path)
         finally:
-            process.kill()
+            process.terminate()
+            try:
+                process.wait(20)
+            finally:
+                process.kill()
 
 
 def _listens(path: Path) -> bool:
@@ -223,7 +228,8 @@ def test_sigterm_ends_the_server_cleanly(container, socket_path) -> None:
         assert served.process.wait(timeout=20) == 0
 
 
-def test_several_workers_share_the_socket(container, socket_path) -> None:
+@pytest.mark.parametrize("first_to_end", ["a worker", "their parent"])
+def test_several_workers_share_the_socket_and_end_together(container, socket_path, first_to_end) -> None:
     script = "import os\ndef model_fn(d): return 1\ndef transform_fn(*a): return str(os.getpid())\n"
     container.code({"inference.py": script}, folder="model/code")
     with serving(container, socket_path, SAGEMAKER_MODEL_SERVER_WORKERS="2") as served:
@@ -234,3 +240,21 @@ def test_several_workers_share_the_socket(container, socket_path) -> None:
             served.connection.close()
         assert len(processes) == 2
         assert str(served.process.pid).encode() not in processes
+        for process in processes:
+            assert _is_there(process)
+        if first_to_end == "a worker":
+            os.kill(int(min(processes)), signal.SIGKILL)
+        else:
+            served.process.terminate()
+        assert served.process.wait(timeout=20) == (137 if first_to_end == "a worker" else 0)
+        while any(_is_there(process) for process in processes):
+            assert time.monotonic() < deadline + 20
+            time.sleep(0.01)
+
+
+def _is_there(process: bytes) -> bool:
+    """Whether a process lives; one that nobody waits for any more does not."""
+    try:
+        return b") Z " not in Path("/proc", process.decode(), "stat").read_bytes()
+    except FileNotFoundError:
+        return False

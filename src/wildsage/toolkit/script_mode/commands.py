@@ -1,6 +1,7 @@
 """Run a command of the user: its output goes on, its last error lines are kept, signals reach it once."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -9,10 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
+from typing import IO
 
 from wildsage.toolkit.script_mode.errors import CommandError
 
 _KEPT_LINES = 200
+_LONGEST_KEPT = 10_000
 
 
 def run(
@@ -35,13 +38,27 @@ def run(
         raise error(command, 127, [str(failure)]) from failure
     with _signals_passed_on(process.pid):
         assert process.stderr is not None
-        for line in process.stderr:
-            sys.stderr.buffer.write(line)
-            sys.stderr.buffer.flush()
+        for line in _passed_on(process.stderr):
             last.append(line.decode(errors="replace").rstrip())
         code = process.wait()
     if code:
         raise error(command, code, list(last))
+
+
+def _passed_on(stream: IO[bytes]) -> Iterator[bytes]:
+    r"""Write to our own error output what comes, as it comes, and yield its lines.
+
+    A progress bar has none for hours, but a ``\r`` at each step.
+    """
+    rest = b""
+    while chunk := os.read(stream.fileno(), 1 << 16):
+        sys.stderr.buffer.write(chunk)
+        sys.stderr.buffer.flush()
+        *lines, rest = re.split(rb"[\r\n]+", rest + chunk)
+        yield from lines
+        rest = rest[-_LONGEST_KEPT:]
+    if rest:
+        yield rest
 
 
 @contextmanager

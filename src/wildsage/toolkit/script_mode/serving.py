@@ -33,8 +33,9 @@ def serve(framework: str) -> int:
     """Load the model and answer requests until the process is stopped; returns the exit code."""
     listener = listening_socket()
     # Before anything is imported that starts threads: no fork after that.
-    if _in_parent_of_workers(int(os.environ.get("SAGEMAKER_MODEL_SERVER_WORKERS") or 1)):
-        return _wait_for_workers()
+    workers = _start_workers(int(os.environ.get("SAGEMAKER_MODEL_SERVER_WORKERS") or 1))
+    if workers:
+        return _wait_for(workers)
     try:
         handlers = Handlers(import_user_module(_program(), code_folder()), framework)
         handlers.load(base_folder() / "model")
@@ -77,19 +78,29 @@ def _program() -> str:
     )
 
 
-def _in_parent_of_workers(count: int) -> bool:
-    """Start worker processes where more than one is asked for; True in the process that waits for them."""
-    if count <= 1:
-        return False
-    return all(os.fork() != 0 for _ in range(count))
+def _start_workers(count: int) -> list[int]:
+    """Start worker processes where more than one is asked for; returns them to their parent, none to a worker."""
+    workers: list[int] = []
+    for _ in range(count if count > 1 else 0):
+        worker = os.fork()
+        if worker == 0:
+            return []
+        workers.append(worker)
+    return workers
 
 
-def _wait_for_workers() -> int:
+def _wait_for(workers: list[int]) -> int:
     """Live as long as all workers do: a model server that lost one is not the one that was asked for."""
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         sys.exit(0)
 
     signal.signal(signal.SIGTERM, stop)
-    _, status = os.wait()
-    return os.waitstatus_to_exitcode(status) or 1
+    try:
+        ended, status = os.wait()
+        workers.remove(ended)
+        code = os.waitstatus_to_exitcode(status)
+        return 128 - code if code < 0 else code or 1
+    finally:
+        for worker in workers:
+            os.kill(worker, signal.SIGTERM)
