@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import socket
 import sqlite3
 
 import pytest
@@ -56,6 +57,19 @@ def test_damaged_settings_are_told(empty, content):
 def test_another_account_is_told(empty):
     empty.settings.write_text(json.dumps({"account": "1" * 12, "region": "us-east-1", "port": 1}))
     assert "belongs to account 111111111111, not 222222222222" in start(empty, account="2" * 12)
+
+
+def test_the_default_port_gives_way_and_a_chosen_one_does_not(empty, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = other.getsockname()[1]
+        monkeypatch.setattr("wildsage.cli.server._DEFAULT_PORT", taken)
+        # A start that fails, but after its port is decided.
+        empty.credentials.write_text("{")
+        with pytest.raises(CommandError, match="damaged"):
+            serve(Wishes(empty.root), on_ready=lambda _server: None)
+        assert json.loads(empty.settings.read_text())["port"] not in (0, taken)
+        with pytest.raises(CommandError, match=f"port {taken} of 127.0.0.1 is in use"):
+            serve(Wishes(empty.root, port=taken), on_ready=lambda _server: None)
 
 
 def test_the_log_of_a_background_server_moves_on_when_it_is_large(tmp_path, monkeypatch):

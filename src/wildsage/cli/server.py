@@ -84,8 +84,10 @@ def data_directory(layout: Layout) -> Iterator[None]:
         os.close(descriptor)
 
 
-def remembered(layout: Layout, wishes: Wishes) -> tuple[str, str, int]:
+def remembered(layout: Layout, wishes: Wishes) -> tuple[str, str, int | None]:
     """Return account, region and port: as given, else as the data directory remembers them.
+
+    The port is None where neither says one.
 
     Raises
     ------
@@ -102,10 +104,9 @@ def remembered(layout: Layout, wishes: Wishes) -> tuple[str, str, int]:
             " Give another account its own --data-dir"
         )
     region = wishes.region or stored.get("region", _DEFAULT_REGION)
-    last_port = stored.get("port", _DEFAULT_PORT)
-    port = last_port if wishes.port is None else wishes.port
-    if stored and port != last_port:
-        _check_nobody_uses(layout, last_port)
+    port = stored.get("port") if wishes.port is None else wishes.port
+    if stored and port != stored["port"]:
+        _check_nobody_uses(layout, stored["port"])
     return account, region, port
 
 
@@ -139,6 +140,18 @@ def _open_application(settings: Settings) -> Application:
     except (OSError, RuntimeError, ValueError, sqlite3.Error) as error:
         # Damaged, of a newer version, unreadable: the text says what.
         raise CommandError(f"cannot serve {settings.layout.root}: {error}") from error
+
+
+def _listen_anywhere() -> socket.socket:
+    """Listen at the default port; where another data directory's server has it, at a free one.
+
+    Clients find the server through its data directory. Only later starts need the same port: containers
+    that outlived the server know it.
+    """
+    try:
+        return _listen(_DEFAULT_PORT)
+    except CommandError:
+        return _listen(0)
 
 
 def _listen(port: int) -> socket.socket:
@@ -184,7 +197,7 @@ def serve(wishes: Wishes, on_ready: Callable[[ServerInfo], None]) -> None:
     _allow_many_files()
     with data_directory(layout):
         account, region, wanted_port = remembered(layout, wishes)
-        listener = _listen(wanted_port)
+        listener = _listen_anywhere() if wanted_port is None else _listen(wanted_port)
         port = listener.getsockname()[1]
         url = f"http://{_HOST}:{port}"
         decided = json.dumps({"account": account, "region": region, "port": port})

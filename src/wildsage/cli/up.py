@@ -26,7 +26,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     """Declare the subcommand."""
     parser = subparsers.add_parser("up")
     parser.add_argument("-d", "--detach", action="store_true", help="run in the background")
-    parser.add_argument("--port", type=int, help="port on 127.0.0.1 (default: the last one, at first 8172)")
+    parser.add_argument(
+        "--port", type=int, help="port on 127.0.0.1 (default: the last one; at first 8172, or a free one)"
+    )
     parser.add_argument("--account", help="12-digit account id (decided at the first start)")
     parser.add_argument("--region", help="region that clients get where they name none")
     parser.add_argument(
