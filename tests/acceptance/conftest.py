@@ -13,14 +13,13 @@ from pathlib import Path
 
 import pytest
 from tests.acceptance import network
-from tests.acceptance.live import FOLDER, Live, until
+from tests.acceptance.live import ROOT, Live, processes_of, until
 
 from wildsage.cli.server import default_cache_dir
 from wildsage.images.environments import Environments
 from wildsage.images.frameworks import environment_spec
 from wildsage.store.layout import Layout
 
-ROOT = FOLDER.parent.parent
 CLIENTS = {
     "sdk2": "WILDSAGE_SDK2_PYTHON",
     "sdk3": "WILDSAGE_SDK3_PYTHON",
@@ -119,14 +118,21 @@ def live(
     yield live
     with _off(loopback_only):
         live.wildsage("down", "--all")
-    until(lambda: not live.processes(), f"the end of {live.processes()}", seconds=30)
+    root = live.layout.root
+    until(lambda: not processes_of(root), f"the end of {processes_of(root)}", seconds=30)
 
 
 @pytest.fixture
-def server(live: Live, loopback_only: int | str) -> Iterator[Live]:
-    """The server, with the test and all that it starts cut off from the outside network."""
+def offline(loopback_only: int | str) -> Iterator[None]:
+    """Cut off the test, and all that it starts, from the outside network, where that can be done."""
     with _off(loopback_only):
-        yield live
+        yield
+
+
+@pytest.fixture
+def server(live: Live, offline: None) -> Live:
+    """The server, in the network of `offline`."""
+    return live
 
 
 def _off(namespace: int | str) -> contextlib.AbstractContextManager[None]:

@@ -18,6 +18,7 @@ from botocore.config import Config
 from wildsage.store.layout import Layout
 
 FOLDER = Path(__file__).parent
+ROOT = FOLDER.parent.parent
 REGION = "us-west-2"
 ROLE = "arn:aws:iam::123456789012:role/service-role/MySageMakerRole"
 Answer = TypeVar("Answer")
@@ -87,11 +88,6 @@ class Live:
             aws_secret_access_key=keys["secret_access_key"],
             config=Config(retries={"total_max_attempts": 1}, proxies={}),
         )
-
-    def processes(self) -> list[str]:
-        """Return the command lines of all processes that name the data directory."""
-        lines = (_command_line(entry) for entry in Path("/proc").iterdir() if entry.name.isdigit())
-        return [line for line in lines if str(self.layout.root) in line]
 
     # Programs
 
@@ -166,6 +162,13 @@ def until(question: Callable[[], Answer], what: str, *, seconds: float = 60) -> 
     return answer
 
 
+def processes_of(folder: Path) -> dict[int, str]:
+    """Return the command lines, by process id, of all processes that name a folder."""
+    entries = (entry for entry in Path("/proc").iterdir() if entry.name.isdigit())
+    lines = {int(entry.name): _command_line(entry) for entry in entries}
+    return {pid: line for pid, line in lines.items() if str(folder) in line}
+
+
 def numbered(lines: Sequence[str], prefix: str) -> Iterator[int]:
     """Yield N of each line that ends in ``PREFIX N``."""
     for line in lines:
@@ -191,5 +194,5 @@ def _is_alive(pid: int) -> bool:
 def _command_line(process: Path) -> str:
     try:
         return (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-    except (FileNotFoundError, ProcessLookupError):
+    except OSError:
         return ""
