@@ -23,3 +23,9 @@ def test_a_token_of_another_query_is_refused():
     token = encode_token({"NameContains": "x"}, [1])
     with pytest.raises(ValidationError, match="same filters"):
         decode_token({"NameContains": "y", "NextToken": token})
+
+
+def test_a_position_of_another_length_is_refused():
+    token = encode_token({}, ["name"])
+    with pytest.raises(ValidationError, match="Invalid NextToken"):
+        decode_token({"NextToken": token}, length=2)

@@ -21,8 +21,13 @@ def encode_token(request: Mapping[str, Any], position: list[Any]) -> str:
     return base64.urlsafe_b64encode(text.encode()).decode()
 
 
-def decode_token(request: Mapping[str, Any]) -> list[Any] | None:
+def decode_token(request: Mapping[str, Any], length: int | None = None) -> list[Any] | None:
     """Return the position that the request's ``NextToken`` holds; None where it has none.
+
+    Parameters
+    ----------
+    length
+        How many values a position has; None: any number.
 
     Raises
     ------
@@ -36,8 +41,10 @@ def decode_token(request: Mapping[str, Any]) -> list[Any] | None:
         fingerprint, position = json.loads(base64.urlsafe_b64decode(token.encode()))
     except (ValueError, TypeError, RecursionError):
         fingerprint, position = None, None
-    if fingerprint != _fingerprint(request) or not isinstance(position, list):
+    made_here = isinstance(position, list) and length in (None, len(position))
+    if fingerprint != _fingerprint(request) or not made_here:
         raise ValidationError(
             "Invalid NextToken: pass the token of the previous page, with the same filters and sort order"
         )
-    return position
+    found: list[Any] = position
+    return found

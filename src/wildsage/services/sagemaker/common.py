@@ -72,7 +72,7 @@ def list_page(
         descending=request.get("SortOrder", default_order) == "Descending",
     )
     limit = min(request.get("MaxResults", _DEFAULT_PAGE), _LARGEST_PAGE)
-    token = decode_token(request)
+    token = decode_token(request, length=2)
     after = None if token is None else Position(*token)
     found = resources.page(query, after, limit + 1)
     response: Response = {member: [summarize(resource) for resource in found[:limit]]}

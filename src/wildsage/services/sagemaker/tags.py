@@ -40,7 +40,7 @@ class ResourceTags:
     async def page(self, context: RequestContext, request: Request) -> Response:
         """List the tags of a resource, ordered by key."""
         resource = self._resource(context, request["ResourceArn"])
-        position = decode_token(request)
+        position = decode_token(request, length=1)
         tags = self._tags.of(resource.arn)
         if position is not None:
             tags = [tag for tag in tags if tag["Key"] > position[0]]
