@@ -2,14 +2,14 @@
 
 import os
 import shutil
-import subprocess
+from collections.abc import Sequence
 
 from wildsage.compute.base import Container, LaunchError, Probe
 from wildsage.compute.capabilities import KEPT_CAPABILITIES
 from wildsage.compute.filesystem import prepare_root, read_only_proc
-from wildsage.compute.limits import confine
 from wildsage.compute.probing import try_launch
 from wildsage.compute.process import ContainerProcess
+from wildsage.compute.spawn import spawn
 
 _INSTALL = "install the package 'bubblewrap' (apt-get, dnf, apk, pacman)"
 # A shell between bubblewrap and the command gives the usual codes: 127 for a command or working directory
@@ -35,46 +35,18 @@ class Bubblewrap:
         program = shutil.which("bwrap")
         if program is None:
             raise LaunchError(f"bwrap is not on PATH: {_INSTALL}")
-        confinement = confine(container.limits)
-        status, report = os.pipe()
-        arguments = _as_file([*_options(container), "--json-status-fd", str(report)])
-        try:
-            process = subprocess.Popen(
-                [
-                    program,
-                    "--args",
-                    str(arguments),
-                    "--",
-                    *_EXEC,
-                    container.working_directory,
-                    *container.argv,
-                ],
-                # Not the container's: what a user sets (LD_PRELOAD) must not act outside the sandbox.
-                env={},
-                cwd="/",
-                stdin=subprocess.DEVNULL,
-                stdout=stdout,
-                stderr=stderr,
-                pass_fds=(arguments, report),
-                preexec_fn=confinement.enter,  # noqa: PLW1509 - launched while one thread runs
-            )
-        except (OSError, subprocess.SubprocessError) as error:
-            os.close(status)
-            confinement.release()
-            raise LaunchError(f"{program}: {error}") from error
-        finally:
-            os.close(arguments)
-            os.close(report)
-        return ContainerProcess(process, status, confinement)
+        options = _options(container)
 
+        def orders(report: int) -> bytes:
+            arguments = [*options, "--json-status-fd", str(report)]
+            return b"".join(os.fsencode(argument) + b"\0" for argument in arguments)
 
-def _as_file(arguments: list[str]) -> int:
-    """Put arguments where ``--args`` reads them: no process listing shows the environment."""
-    descriptor = os.memfd_create("arguments")
-    with open(os.dup(descriptor), "wb") as file:  # noqa: PTH123 - a descriptor has no path
-        file.write(b"".join(os.fsencode(argument) + b"\0" for argument in arguments))
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    return descriptor
+        def command(descriptor: int) -> Sequence[str]:
+            inner = (*_EXEC, container.working_directory, *container.argv)
+            return [program, "--args", str(descriptor), "--", *inner]
+
+        started = spawn(command, orders, container.limits, stdout, stderr)
+        return ContainerProcess(started.process, started.status, started.confinement)
 
 
 def _options(container: Container) -> list[str]:
