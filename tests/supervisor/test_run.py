@@ -302,9 +302,9 @@ def test_a_serving_container_listens_on_the_socket_of_the_run(run):
     )
     run.start("echo", purpose="serve", program=program)
     eventually(lambda: "listening" in run.lines() if run.log.exists() else False)
-    descriptor = os.open(run.folder.socket.parent, os.O_PATH)
+    descriptor = os.open(run.folder.socket, os.O_PATH)
     with socket.socket(socket.AF_UNIX) as client:
-        client.connect(run.folder.socket_address(descriptor))
+        client.connect(f"/proc/self/fd/{descriptor}")
         client.sendall(b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello")
         client.settimeout(20)
         answer = b""

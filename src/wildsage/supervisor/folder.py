@@ -89,18 +89,8 @@ class RunFolder:
 
     @property
     def socket(self) -> Path:
-        """Where a serving container listens. The path may be too long for `connect`: see `socket_address`."""
+        """Where a serving container listens. The path may be too long for `connect`."""
         return self.path / RUN_FOLDER / SERVE_SOCKET
-
-    def socket_address(self, folder_descriptor: int) -> str:
-        """Return an address of the socket that fits a ``sockaddr_un`` (107 bytes), however long the path.
-
-        Parameters
-        ----------
-        folder_descriptor
-            Of ``run/``, opened by the caller with ``O_PATH`` and kept open while connecting.
-        """
-        return f"/proc/self/fd/{folder_descriptor}/{SERVE_SOCKET}"
 
     def write_job(self, job: JobFile, token: str) -> None:
         """Make the folder and put the job in place; ``job.json`` comes last."""

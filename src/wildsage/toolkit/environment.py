@@ -42,11 +42,6 @@ class Paths:
         return self.base / "output"
 
     @property
-    def output_data(self) -> Path:
-        """What becomes ``output.tar.gz``."""
-        return self.base / "output" / "data"
-
-    @property
     def failure(self) -> Path:
         """The reason of a failure."""
         return self.base / "output" / "failure"

@@ -11,7 +11,6 @@ from wildsage.toolkit.logs import LOGGER
 
 Direction = Literal["loss", "score"]
 
-QUALITY_PATTERN = r"#quality_metric: host=\S+, {phase} {name} <{direction}>=(\S+)"
 PROGRESS_PATTERN = r"#progress_metric: host=\S+, completed (\S+) %"
 THROUGHPUT_PATTERN = r"#throughput_metric: host=\S+, train throughput=(\S+) records/second"
 
