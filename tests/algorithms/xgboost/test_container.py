@@ -11,8 +11,12 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes
 
+from wildsage.formats.protobuf import Record, Tensor, encode_record
+from wildsage.formats.recordio import frame_record
+from wildsage.formats.recordio_protobuf import write_dense
 from wildsage.toolkit.errors import UserError
 from wildsage.toolkit.local import Files, LocalContainer
+from wildsage.toolkit.serving import RequestError
 
 xgboost = pytest.importorskip("xgboost")
 from wildsage.algorithms.xgboost.model import load_models  # noqa: E402 - after the skip
@@ -249,6 +253,17 @@ def classifiers(tmp_path_factory):
     parameters = {"objective": "multi:softprob", "num_class": 3, "max_depth": 2}
     boosters = [xgboost.train(parameters | {"eta": eta}, xgboost.DMatrix(x, y), 3) for eta in (0.3, 0.9)]
     return x[:5], boosters
+
+
+def test_sparse_rows_that_claim_to_be_wide_are_not_unfolded(container, classifiers):
+    x, (model, _) = classifiers
+    container.paths.model.mkdir(parents=True)
+    model.save_model(container.paths.model / "xgboost-model.json")
+    wide = Tensor(np.float32([1]), np.uint64([0]), (1 << 32,))
+    body = write_dense(x[:1]) + frame_record(encode_record(Record({"values": wide}))) * 3
+    with pytest.raises(RequestError, match="the rows have 4294967296 features") as refused:
+        invoke(container, body, content_type="application/x-recordio-protobuf")
+    assert refused.value.status == 400
 
 
 def test_an_ensemble_is_averaged_unless_switched_off(container, classifiers):

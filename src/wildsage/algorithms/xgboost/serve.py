@@ -83,6 +83,8 @@ class BoosterPredictor:
             return matrix[:, 1:] if drop else matrix
         if content_type.media_type == RECORDIO_PROTOBUF:
             parts = [rows.features for rows in recordio_protobuf.read_rows(body, source)]
+            for part in parts:
+                self._check_width(part)  # before sparse rows are unfolded, whatever width they claim
             if all(isinstance(part, SparseRows) for part in parts):
                 return stack([part for part in parts if isinstance(part, SparseRows)])
             return np.concatenate(
@@ -93,14 +95,7 @@ class BoosterPredictor:
         return shift_columns(rows, find_first_index(rows) if first is None else first, source)
 
     def _score(self, features: NDArray[np.float32] | SparseRows) -> NDArray[Any]:
-        width = features.width if isinstance(features, SparseRows) else features.shape[1]
-        sparse = isinstance(features, SparseRows)
-        if width > self._first.width or (width < self._first.width and not sparse):
-            raise RequestError(
-                400,
-                "Unable to evaluate payload provided: feature_names mismatch: "
-                f"the rows have {width} features, the model was trained with {self._first.width}",
-            )
+        self._check_width(features)
         data = xgboost.DMatrix(library_input(features, self._first.width))
         try:
             scores = [model.booster.predict(data, **_options(model)) for model in self._models]
@@ -110,6 +105,16 @@ class BoosterPredictor:
         if len(scores) == 1:
             return np.asarray(scores[0])
         return _vote(np.stack(scores)) if self._first.objective in _VOTING else np.mean(scores, axis=0)
+
+    def _check_width(self, features: NDArray[np.float32] | SparseRows) -> None:
+        sparse = isinstance(features, SparseRows)
+        width = features.width if isinstance(features, SparseRows) else features.shape[1]
+        if width > self._first.width or (width < self._first.width and not sparse):
+            raise RequestError(
+                400,
+                "Unable to evaluate payload provided: feature_names mismatch: "
+                f"the rows have {width} features, the model was trained with {self._first.width}",
+            )
 
     def _render(self, predictions: NDArray[Any], media_type: str) -> bytes:
         values = predictions.tolist()
