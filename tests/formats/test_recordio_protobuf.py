@@ -125,8 +125,8 @@ def test_a_million_damaged_files():
 def test_uniform_files_are_read_as_arrays():
     matrix = np.random.default_rng(0).random((100_000, 64)).astype(np.float32)
     data = write_dense(matrix)
-    began = time.perf_counter()
+    began = time.process_time()
     total = sum(len(rows.labels) for rows in read_rows(data, "x"))
     assert total == len(matrix)
     # Record by record it takes seconds.
-    assert time.perf_counter() - began < 1.0
+    assert time.process_time() - began < 1.0
