@@ -1,5 +1,7 @@
 import asyncio
+import os
 import socket
+from contextlib import contextmanager
 
 import pytest
 
@@ -50,8 +52,7 @@ class ScriptedServer:
 
     async def __aenter__(self):
         listener = socket.socket(socket.AF_UNIX)
-        folder = self.path.parent
-        with socket_folder(folder) as short:
+        with short_name(self.path.parent) as short:
             listener.bind(f"{short}/{self.path.name}")
         self._server = await asyncio.start_unix_server(self._serve, sock=listener)
         return self
@@ -63,22 +64,14 @@ class ScriptedServer:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
-class socket_folder:  # noqa: N801
-    """A short name for a folder of any depth."""
-
-    def __init__(self, folder):
-        self.folder = folder
-
-    def __enter__(self):
-        import os
-
-        self.descriptor = os.open(self.folder, os.O_PATH)
-        return f"/proc/self/fd/{self.descriptor}"
-
-    def __exit__(self, *_):
-        import os
-
-        os.close(self.descriptor)
+@contextmanager
+def short_name(folder):
+    """Name a folder of any depth in a few bytes."""
+    descriptor = os.open(folder, os.O_PATH)
+    try:
+        yield f"/proc/self/fd/{descriptor}"
+    finally:
+        os.close(descriptor)
 
 
 @pytest.fixture
