@@ -114,3 +114,6 @@ _CLASSES: Final[Mapping[str, Score]] = {
     "recall_macro": _recall,
     "recall_micro": _accuracy,
 }
+
+CUSTOM: Final = _REGRESSION.keys() | _CLASSES.keys()
+"""Computed by the container; the library has the others."""

@@ -18,8 +18,13 @@ from wildsage.formats.sparse import SparseRows, stack
 from wildsage.toolkit.channels import ChannelReader
 from wildsage.toolkit.errors import UserError
 
-_SHORT: Final = {"libsvm": LIBSVM, X_LIBSVM: LIBSVM, "csv": CSV, "parquet": PARQUET}
-_SHORT_RECORDIO = "recordio-protobuf"
+_SHORT: Final = {
+    "libsvm": LIBSVM,
+    X_LIBSVM: LIBSVM,
+    "csv": CSV,
+    "parquet": PARQUET,
+    "recordio-protobuf": RECORDIO_PROTOBUF,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +83,6 @@ def read_table(channel: ChannelReader, *, csv_weights: bool, first_index: int | 
         For malformed data and formats that are not available.
     """
     media_type = _SHORT.get(channel.content_type.media_type, channel.content_type.media_type)
-    if media_type == _SHORT_RECORDIO:
-        media_type = RECORDIO_PROTOBUF
     channel = replace(
         channel,
         content_type=ContentType(media_type, channel.content_type.parameters),

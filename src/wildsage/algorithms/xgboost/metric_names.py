@@ -43,25 +43,6 @@ MINIMIZED: Final = (
 PARAMETRIZED: Final = ("error@", "ndcg@", "map@", "tweedie-nloglik@")
 """Names that may carry a parameter: ``error@0.7``."""
 
-CUSTOM: Final = frozenset(
-    {
-        "accuracy",
-        "balanced_accuracy",
-        "f1",
-        "f1_binary",
-        "f1_macro",
-        "mse",
-        "precision",
-        "precision_macro",
-        "precision_micro",
-        "r2",
-        "recall",
-        "recall_macro",
-        "recall_micro",
-    }
-)
-"""Computed by the container; the library has the others."""
-
 # Container versions that kept interval-regression-accuracy among the minimized ones are followed for tuning;
 # early stopping must know that more is better.
 _DIRECTION: Final[Mapping[str, bool]] = {

@@ -11,9 +11,9 @@ import xgboost
 from numpy.typing import NDArray
 
 from wildsage.algorithms.xgboost.checkpoints import Checkpoints
-from wildsage.algorithms.xgboost.custom_metrics import evaluate
+from wildsage.algorithms.xgboost.custom_metrics import CUSTOM, evaluate
 from wildsage.algorithms.xgboost.data import Table, read_table
-from wildsage.algorithms.xgboost.metric_names import CUSTOM, is_maximized
+from wildsage.algorithms.xgboost.metric_names import is_maximized
 from wildsage.algorithms.xgboost.model import LIBSVM_ATTRIBUTE, save
 from wildsage.algorithms.xgboost.versions import version_note
 from wildsage.toolkit.errors import AlgorithmError, UserError
