@@ -63,6 +63,11 @@ def test_failure_says_what_failed_and_leaves_nothing(tmp_path) -> None:
     assert not environments.python_path(SPEC).parent.parent.exists()
 
 
+def test_a_line_of_any_length_is_logged(tmp_path) -> None:
+    lines = prepare(Environments(tmp_path, shell('mkdir "$1"; head -c 200000 /dev/zero | tr "\\0" v')))
+    assert "v" * 200_000 in lines
+
+
 def test_half_built_environments_are_built_anew(tmp_path) -> None:
     environments = Environments(tmp_path, shell('mkdir "$1"'))
     folder = environments.python_path(SPEC).parent.parent

@@ -31,6 +31,8 @@ OnLine = Callable[[str], None]
 _MARKER = "wildsage.json"
 _LINES_IN_ERROR = 15
 _LOCK_POLL_SECONDS = 0.2
+_LONGEST_LINE = 1 << 24
+"""Of a build: pip names all versions of a package in one line."""
 
 
 class EnvironmentBuildError(Exception):
@@ -163,6 +165,7 @@ async def _run(
         start_new_session=True,
         env={**os.environ, **variables},
         pass_fds=(lock,),
+        limit=_LONGEST_LINE,
     )
     last: deque[str] = deque(maxlen=_LINES_IN_ERROR)
     try:
