@@ -44,3 +44,8 @@ def test_a_process_that_is_gone_already_is_no_error(layout, server, capsys):
     layout.lock.touch()
     assert main(["down", "--data-dir", str(layout.root)]) == 0
     assert capsys.readouterr().out == "Wildsage is down.\n"
+
+
+def test_all_where_nothing_runs_says_so(layout, capsys):
+    assert main(["down", "--all", "--data-dir", str(layout.root)]) == 0
+    assert capsys.readouterr().out == f"Nothing of {layout.root} is running.\n"

@@ -10,7 +10,8 @@ import pytest
 
 from wildsage.cli import up
 from wildsage.cli.console import CommandError
-from wildsage.cli.server import Wishes, serve
+from wildsage.cli.main import main
+from wildsage.cli.server import Wishes, data_directory, serve
 from wildsage.store.database import Database
 from wildsage.store.layout import Layout
 from wildsage.supervisor.contract import LOCK_FILE
@@ -106,3 +107,15 @@ def test_a_server_does_not_move_while_containers_know_its_port(empty):
         assert "1 containers (jobs, endpoint workers) run and know this server at port 4321" in start(empty)
     finally:
         os.close(lock)
+
+
+@pytest.mark.parametrize("port", ["99999", "-1", "http"])
+def test_a_port_that_is_none_is_told(empty, capsys, port):
+    with pytest.raises(SystemExit):
+        main(["up", "--data-dir", str(empty.root), f"--port={port}"])
+    assert f"'{port}' is no port: give 1 to 65535" in capsys.readouterr().err
+
+
+def test_the_owner_of_a_data_directory_is_ended_by_its_own_command(empty):
+    with data_directory(empty):
+        assert f"`wildsage down --data-dir {empty.root}`" in start(empty)

@@ -25,6 +25,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def execute(arguments: argparse.Namespace) -> int:
     """End the server and say what keeps running."""
     layout = Layout(arguments.data_dir)
+    server = None
     try:
         server = running_server(arguments)
     except CommandError:
@@ -40,7 +41,10 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.all:
         for folder in runs:
             folder.request_stop()
-        print(f"Asked {len(runs)} running containers to end.")
+        if runs:
+            print(f"Asked {len(runs)} running container{'s' * (len(runs) > 1)} to end.")
+        elif server is None:
+            print(f"Nothing of {layout.root} is running.")
     elif runs:
         print(what_keeps_running(len(runs)))
     return 0

@@ -8,6 +8,8 @@ from pathlib import Path
 from wildsage.app import framework_environments, image_catalogue
 from wildsage.cli.console import CommandError, table
 from wildsage.cli.server import default_cache_dir
+from wildsage.images.catalogue import UnknownImageError
+from wildsage.images.environments import EnvironmentBuildError
 from wildsage.images.registered import RegisteredImages
 from wildsage.store.layout import Layout
 
@@ -17,18 +19,35 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser = subparsers.add_parser("images")
     actions = parser.add_subparsers(dest="action", required=True)
     add = actions.add_parser("add", help="register a directory with executables `train` and/or `serve`")
-    add.add_argument("name")
-    add.add_argument("source", metavar="DIR|COMMAND")
+    add.add_argument("name", help="what a request says as its TrainingImage or Image: NAME or NAME:TAG")
+    add.add_argument(
+        "source",
+        metavar="DIR|COMMAND",
+        help="or a command of this machine; it gets `train` or `serve` as its last argument",
+    )
     actions.add_parser("ls", help="list registered images")
     remove = actions.add_parser("rm", help="forget a registered image")
-    remove.add_argument("name")
+    remove.add_argument("name", help="as `wildsage images ls` shows it")
     prepare = actions.add_parser("prepare", help="make the environment of a framework image now")
     prepare.add_argument("uri", help="image URI, e.g. sagemaker-scikit-learn:1.2-1-cpu-py3")
     parser.set_defaults(execute=execute)
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Do what the action says."""
+    """Do what the action says.
+
+    Raises
+    ------
+    CommandError
+        If the image is unknown, cannot be registered, or its environment cannot be made.
+    """
+    try:
+        return _execute(arguments)
+    except (ValueError, LookupError, UnknownImageError, EnvironmentBuildError) as error:
+        raise CommandError(str(error)) from None
+
+
+def _execute(arguments: argparse.Namespace) -> int:
     layout = Layout(arguments.data_dir)
     layout.make()
     registered = RegisteredImages(layout.images)

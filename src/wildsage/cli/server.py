@@ -75,7 +75,7 @@ def data_directory(layout: Layout) -> Iterator[None]:
             owner = os.pread(descriptor, 64, 0).decode().strip() or "unknown"
             raise CommandError(
                 f"another Wildsage server (process {owner}) owns {layout.root}."
-                " Stop it with `wildsage down`, or give this one its own --data-dir"
+                f" Stop it with `wildsage down --data-dir {layout.root}`, or give this one its own --data-dir"
             ) from None
         os.truncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)

@@ -19,6 +19,7 @@ from wildsage.clients.discovery import HEALTH_PATH, ServerInfo, ServerNotRunning
 from wildsage.store.layout import Layout
 
 _START_PATIENCE_SECONDS = 30.0
+_LARGEST_PORT = 65_535
 _LARGEST_LOG = 16 * 1024 * 1024
 
 
@@ -27,7 +28,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser = subparsers.add_parser("up")
     parser.add_argument("-d", "--detach", action="store_true", help="run in the background")
     parser.add_argument(
-        "--port", type=int, help="port on 127.0.0.1 (default: the last one; at first 8172, or a free one)"
+        "--port", type=_port, help="port on 127.0.0.1 (default: the last one; at first 8172, or a free one)"
     )
     parser.add_argument("--account", help="12-digit account id (decided at the first start)")
     parser.add_argument("--region", help="region that clients get where they name none")
@@ -35,6 +36,14 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--create-roles", action="store_true", help="create an unknown role of the own account on sight"
     )
     parser.set_defaults(execute=execute)
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > _LARGEST_PORT:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no port: give 1 to {_LARGEST_PORT}, or 0 for a free one"
+        )
+    return int(text)
 
 
 def execute(arguments: argparse.Namespace) -> int:

@@ -1,0 +1,29 @@
+"""What cannot be registered, removed or prepared is one line that says what to do."""
+
+import pytest
+
+from wildsage.cli.main import main
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("add", "mine", "/absent/train"), "'/absent/train' is not a command"),
+        (("add", "mine@sha256:" + "0" * 64, "cat"), "cannot name an image"),
+        (("rm", "mine"), "no image 'mine' is registered"),
+        (("prepare", "absent:1"), "wildsage images add absent DIR"),
+    ],
+)
+def test_a_mistake_is_one_line(layout, capsys, words, said):
+    assert main(["images", "--data-dir", str(layout.root), *words]) == 1
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.startswith("wildsage: ")
+    assert "Traceback" not in error
+
+
+def test_a_directory_without_programs_is_told(layout, tmp_path, capsys):
+    (tmp_path / "image").mkdir()
+    (tmp_path / "image" / "train").touch()
+    assert main(["images", "--data-dir", str(layout.root), "add", "mine", str(tmp_path / "image")]) == 1
+    assert "chmod +x" in capsys.readouterr().err
