@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -35,6 +36,14 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def execute(arguments: argparse.Namespace) -> int:
     """Run the demo; the server that it starts ends with it."""
+    try:
+        return _execute(arguments)
+    except KeyboardInterrupt:
+        _say_what_keeps_running(arguments)
+        return 128 + signal.SIGINT
+
+
+def _execute(arguments: argparse.Namespace) -> int:
     began = time.monotonic()
     arguments.output.mkdir(parents=True, exist_ok=True)
     script = arguments.output / _SCRIPT
@@ -47,11 +56,7 @@ def execute(arguments: argparse.Namespace) -> int:
         shutil.copy(data, arguments.output / _DATA)
     command = [sys.executable, "-m", "wildsage", "run", "--data-dir", str(arguments.data_dir), "--"]
     command += [sys.executable, str(script), str(arguments.output / _DATA), str(arguments.output)]
-    try:
-        result = subprocess.run(command, check=False)
-    except KeyboardInterrupt:
-        _say_what_keeps_running(arguments)
-        return 128 + signal.SIGINT
+    result = subprocess.run(command, check=False)
     if result.returncode != 0:
         _say_what_keeps_running(arguments)
         raise CommandError(f"the script ended with exit code {result.returncode}")
@@ -59,7 +64,7 @@ def execute(arguments: argparse.Namespace) -> int:
     print(f"\n  the ten centroids, each above digits of its group:  {picture}")
     print(f"  the script that ran:                                {script}")
     print(f"\n{time.monotonic() - began:.1f} s in all. The same with your own code:")
-    print("  wildsage up -d && wildsage run -- python your_script.py\n")
+    print(f"  {_own_name()} up -d && {_own_name()} run -- python your_script.py\n")
     if started_here:
         down.execute(argparse.Namespace(data_dir=arguments.data_dir, all=True))
     return 0
@@ -87,10 +92,17 @@ def _ensure_server(arguments: argparse.Namespace) -> bool:
 def _say_what_keeps_running(arguments: argparse.Namespace) -> None:
     print(
         "\nThe script did not end well. The server and what it created keep running:\n"
-        f"  wildsage ls --region us-west-2 --data-dir {arguments.data_dir}     shows jobs and endpoints\n"
-        f"  wildsage down --all --data-dir {arguments.data_dir}                ends all of it",
+        f"  {_own_name()} ls --region us-west-2 --data-dir {arguments.data_dir}     shows jobs and endpoints\n"
+        f"  {_own_name()} down --all --data-dir {arguments.data_dir}                ends all of it",
         file=sys.stderr,
     )
+
+
+def _own_name() -> str:
+    """Return what the user types for this command: its path where the shell does not find it, as after make."""
+    if shutil.which("wildsage"):
+        return "wildsage"
+    return sys.argv[0] if os.access(sys.argv[0], os.X_OK) else f"{sys.executable} -m wildsage"
 
 
 def _draw(output: Path) -> Path:
