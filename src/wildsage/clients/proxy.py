@@ -216,8 +216,11 @@ class Proxy:
             return host
         try:
             await _start_tls(client, self._authority.context_for(host))
-        except (ssl.SSLError, OSError) as error:
-            log.warning(
+        except OSError as error:
+            # One that only went away, at the end of its program perhaps, has no quarrel with the certificate.
+            level = logging.WARNING if isinstance(error, ssl.SSLError) else logging.DEBUG
+            log.log(
+                level,
                 "a client of %s broke off the TLS handshake (%s): does it trust the bundle in AWS_CA_BUNDLE?",
                 host,
                 error,
