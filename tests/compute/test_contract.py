@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -73,9 +74,14 @@ def test_no_descriptor_leaks_in(bench):
 
 
 def test_signals_have_their_default_effect(bench):
-    code, said = bench.run("yes | head -n 1; grep SigIgn /proc/self/status")
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as under nohup
+    try:
+        code, said = bench.run("yes | head -n 1; grep SigIgn /proc/self/status")
+    finally:
+        signal.signal(signal.SIGHUP, before)
     assert code == 0
-    assert int(said.split()[-1], 16) == 0
+    # 32 and 33 belong to the C library: nobody else can set them, and make passes them on ignored.
+    assert int(said.split()[-1], 16) & ~0x1_8000_0000 == 0
 
 
 # Its end

@@ -1,6 +1,7 @@
 """Start the outermost process of a container: within its limits, reporting on a pipe."""
 
 import os
+import signal
 import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -41,6 +42,13 @@ def spawn(
         If the program does not start.
     """
     confinement = confine(limits)
+
+    def enter() -> None:
+        for number in signal.valid_signals():  # what we were started to ignore (nohup), a container does not
+            if signal.getsignal(number) == signal.SIG_IGN:
+                signal.signal(number, signal.SIG_DFL)
+        confinement.enter()
+
     status, report = os.pipe()
     told = os.memfd_create("orders")
     argv = command(told)
@@ -57,7 +65,7 @@ def spawn(
             stdout=stdout,
             stderr=stderr,
             pass_fds=(told, report),
-            preexec_fn=confinement.enter,  # noqa: PLW1509 - launched while one thread runs
+            preexec_fn=enter,  # noqa: PLW1509 - launched while one thread runs
         )
     except (OSError, subprocess.SubprocessError) as error:
         os.close(status)
