@@ -5,6 +5,8 @@ import logging
 import os
 import socket
 import sqlite3
+import subprocess
+import sys
 
 import pytest
 
@@ -119,3 +121,15 @@ def test_a_port_that_is_none_is_told(empty, capsys, port):
 def test_the_owner_of_a_data_directory_is_ended_by_its_own_command(empty):
     with data_directory(empty):
         assert f"`wildsage down --data-dir {empty.root}`" in start(empty)
+
+
+def test_a_terminated_server_closes_its_store(tmp_path):
+    layout = Layout(tmp_path / "data")
+    command = [sys.executable, "-m", "wildsage", "up", "--port", "0", "--data-dir", str(layout.root)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
+        assert "Wildsage is up" in server.stdout.readline()
+        assert layout.server.exists()
+        server.terminate()
+        assert server.wait(20) == 0
+    assert not layout.server.exists()
+    assert not list(layout.root.glob("*-wal"))

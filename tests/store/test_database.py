@@ -191,3 +191,11 @@ def _put_and_notify(number, transaction):
 def _fail_after_notify(transaction):
     transaction.notify("topic")
     raise ZeroDivisionError
+
+
+def test_a_closed_database_is_one_file(tmp_path):
+    database = Database(tmp_path / "x.db", "state")
+    database.write_blocking(lambda t: t.execute(PUT, ("a", "k", "v")))
+    database.read("SELECT * FROM tag")
+    database.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["x.db"]

@@ -25,6 +25,15 @@ def running_server(arguments: Namespace) -> ServerInfo:
         raise CommandError(str(error)) from None
 
 
+def what_keeps_running(count: int) -> str:
+    """Say that containers outlive the server, and how to end them."""
+    noun = "container (a job or an endpoint worker)" if count == 1 else "containers (jobs, endpoint workers)"
+    return (
+        f"{count} {noun} keep{'s' if count == 1 else ''} running; `wildsage up -d` takes them up again,"
+        " `wildsage down --all` ends them."
+    )
+
+
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Lay out rows below a header, columns two spaces apart."""
     lines = [list(header), *[list(row) for row in rows]]

@@ -7,10 +7,10 @@ import os
 import signal
 import time
 
-from wildsage.cli.console import CommandError, running_server
+from wildsage.cli.console import CommandError, running_server, what_keeps_running
 from wildsage.clients.service import stop_proxy
 from wildsage.store.layout import Layout
-from wildsage.supervisor.folder import RunFolder
+from wildsage.supervisor.folder import living_runs
 
 _PATIENCE_SECONDS = 15.0
 
@@ -37,7 +37,7 @@ def execute(arguments: argparse.Namespace) -> int:
         _wait_for_end(layout)
         print("Wildsage is down.")
     stop_proxy(layout)
-    runs = [folder for folder in map(RunFolder, layout.runs.glob("*")) if folder.is_alive()]
+    runs = living_runs(layout.runs)
     if arguments.all:
         for folder in runs:
             folder.request_stop()
@@ -48,15 +48,6 @@ def execute(arguments: argparse.Namespace) -> int:
     elif runs:
         print(what_keeps_running(len(runs)))
     return 0
-
-
-def what_keeps_running(count: int) -> str:
-    """Say that containers outlive the server, and how to end them."""
-    noun = "container (a job or an endpoint worker)" if count == 1 else "containers (jobs, endpoint workers)"
-    return (
-        f"{count} {noun} keep{'s' if count == 1 else ''} running; `wildsage up -d` takes them up again,"
-        " `wildsage down --all` ends them."
-    )
 
 
 def _wait_for_end(layout: Layout) -> None:

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import resource
+import signal
 import socket
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -23,7 +24,7 @@ from wildsage.clients.discovery import ServerInfo
 from wildsage.core.clock import SystemClock
 from wildsage.store.layout import Layout
 from wildsage.supervisor.contract import write_durably
-from wildsage.supervisor.folder import RunFolder
+from wildsage.supervisor.folder import living_runs
 
 _DEFAULT_ACCOUNT = "123456789012"
 _DEFAULT_REGION = "us-east-1"
@@ -112,7 +113,7 @@ def remembered(layout: Layout, wishes: Wishes) -> tuple[str, str, int | None]:
 
 def _check_nobody_uses(layout: Layout, port: int) -> None:
     """Refuse to move while containers run: they fetch their inputs and credentials at the old address."""
-    running = sum(RunFolder(path).is_alive() for path in layout.runs.glob("*"))
+    running = len(living_runs(layout.runs))
     if running:
         raise CommandError(
             f"{running} containers (jobs, endpoint workers) run and know this server at port {port}: start it without"
@@ -219,19 +220,31 @@ def serve(wishes: Wishes, on_ready: Callable[[ServerInfo], None]) -> None:
             timeout_keep_alive=75,
             timeout_graceful_shutdown=5,
         )
-        server = uvicorn.Server(config)
+        server = _Server(config)
         with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
             runner.run(_run(application, server, listener, layout, info, on_ready))
 
 
+class _Server(uvicorn.Server):
+    """A server that leaves signals to `_run`: uvicorn's own way dies of them before the store is closed."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture nothing."""
+        yield
+
+
 async def _run(
     application: Application,
-    server: uvicorn.Server,
+    server: _Server,
     listener: socket.socket,
     layout: Layout,
     info: ServerInfo,
     on_ready: Callable[[ServerInfo], None],
 ) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, server.handle_exit, number, None)
     await application.start()
     said = {"url": info.url, "pid": info.pid, "account": info.account, "region": info.region}
     try:

@@ -13,10 +13,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import TextIO
 
-from wildsage.cli.console import CommandError
+from wildsage.cli.console import CommandError, what_keeps_running
 from wildsage.cli.registry import load
 from wildsage.clients.discovery import HEALTH_PATH, ServerInfo, ServerNotRunningError, find_server
 from wildsage.store.layout import Layout
+from wildsage.supervisor.folder import living_runs
 
 _START_PATIENCE_SECONDS = 30.0
 _LARGEST_PORT = 65_535
@@ -64,6 +65,9 @@ def execute(arguments: argparse.Namespace) -> int:
         handlers=[BoundedLog(Layout(arguments.data_dir).server_log)],
     )
     server.serve(wishes, on_ready=_announce)
+    running = living_runs(Layout(arguments.data_dir).runs)
+    if running:
+        print(what_keeps_running(len(running)), flush=True)
     return 0
 
 

@@ -86,11 +86,9 @@ class Database:
         self._closed = False
         self._close_lock = threading.Lock()
         path.touch(mode=0o600)  # it holds secrets; SQLite gives the files beside it the same mode
-        connection = self._connect()
-        migrate(connection, migrations)
-        self._writer = threading.Thread(
-            target=self._write_loop, args=(connection,), name=f"writer-{path.stem}", daemon=True
-        )
+        self._connection = self._connect()
+        migrate(self._connection, migrations)
+        self._writer = threading.Thread(target=self._write_loop, name=f"writer-{path.stem}", daemon=True)
         self._writer.start()
 
     # Reading
@@ -150,7 +148,8 @@ class Database:
             self._closed = True
             self._tasks.put(None)
         self._writer.join()
-        for connection in self._reader_connections:
+        # The writer's comes last: the last one to close moves the log into the database, and readers may not.
+        for connection in (*self._reader_connections, self._connection):
             connection.close()
 
     def _submit(self, work: Callable[[Transaction], T]) -> "Future[T]":
@@ -161,13 +160,12 @@ class Database:
             self._tasks.put(_Task(work, future))
         return future
 
-    def _write_loop(self, connection: sqlite3.Connection) -> None:
+    def _write_loop(self) -> None:
         finished = False
         while not finished:
             group, finished = self._next_group()
             if group:
-                self._commit_group(connection, group)
-        connection.close()
+                self._commit_group(self._connection, group)
 
     def _next_group(self) -> tuple[list[_Task], bool]:
         """Wait for a task, then take all that have queued up behind it."""

@@ -65,6 +65,11 @@ def take_lock(path: Path) -> int:
             return descriptor
 
 
+def living_runs(folder: Path) -> "list[RunFolder]":
+    """Return the runs below `folder` that a supervisor carries now."""
+    return [run for run in map(RunFolder, folder.glob("*")) if run.is_alive()]
+
+
 @dataclass(frozen=True, slots=True)
 class RunFolder:
     """The server's side of one run. Safe to use from any thread; every method may be repeated.
