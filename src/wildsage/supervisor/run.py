@@ -75,11 +75,12 @@ class Run:
         """Do everything and write the exit record."""
         self.journal.write("started", pid=os.getpid())
         record = self._record()
+        # Before the exit record, because whoever reads that owns the folder, and because the container may
+        # have filled the disk.
+        self._tidy()
         text = json.dumps(asdict(record), ensure_ascii=False)
         while not self._written(text):
-            self._tidy()  # perhaps it is the container that filled the disk
             time.sleep(_FULL_DISK_SECONDS)
-        self._tidy()
         return record
 
     def _written(self, exit_record: str) -> bool:
