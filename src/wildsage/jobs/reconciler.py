@@ -145,7 +145,7 @@ class TrainingReconciler:
         try:
             await self._carry(run)
         except CannotStartError as error:
-            await self._settlement.never_started(run, reason=f"ClientError: {error}")
+            await self._settlement.never_started(run, self._folder(run), reason=f"ClientError: {error}")
         except Exception as error:
             if _will_pass(error):
                 raise
@@ -158,14 +158,14 @@ class TrainingReconciler:
             return
         if job.status == "Stopping":  # asked before the run was seen
             self._stops[run.run_id].set()
-        folder = RunFolder(self._rooms.layout.runs / run.run_id)
+        folder = self._folder(run)
         slot = self._slot(job)
         if run.state == "launched":
             self._capacity.take_now(slot)
         else:
             prepared = await self._unless_stopped(run, self._launcher.prepare(run, job))
             if not prepared or not await self._wait_for_capacity(run, slot):
-                await self._settlement.never_started(run, stopped=True)
+                await self._settlement.never_started(run, folder, stopped=True)
                 return
         try:
             if run.state == "queued":
@@ -173,6 +173,9 @@ class TrainingReconciler:
             await self._follow(run, folder)
         finally:
             self._capacity.give_back(slot)
+
+    def _folder(self, run: Run) -> RunFolder:
+        return RunFolder(self._rooms.layout.runs / run.run_id)
 
     def _slot(self, job: Resource) -> Slot:
         return self._capacity.slot_for(capacity_of(job.body["ResourceConfig"]["InstanceType"]).vcpus)
@@ -265,7 +268,7 @@ class TrainingReconciler:
         """No exit record and no lock: the platform lost the run."""
         message = "the process that carried the job is gone"
         if self._stops[run.run_id].is_set():
-            await self._settlement.never_started(run, stopped=True)
+            await self._settlement.never_started(run, folder, stopped=True)
         elif not await self._try_again(run, message):
             await self._give_up(run, f"InternalServerError: {message}. Please try again.")
         await asyncio.to_thread(folder.delete)
@@ -292,10 +295,10 @@ class TrainingReconciler:
         return True
 
     async def _give_up(self, run: Run, reason: str) -> None:
-        folder = RunFolder(self._rooms.layout.runs / run.run_id)
+        folder = self._folder(run)
         if folder.is_alive():
             await asyncio.to_thread(folder.request_stop)
-        await self._settlement.never_started(run, reason=reason)
+        await self._settlement.never_started(run, folder, reason=reason)
 
     async def _advance(self, run: Run, secondary: str, message: str) -> None:
         at = self._rooms.clock.now()

@@ -41,13 +41,20 @@ class Settlement:
         self._objects = objects
         self._clock = clock
 
-    async def never_started(self, run: Run, *, reason: str = "", stopped: bool = False) -> None:
-        """End a job whose container never ran: stopped before, or impossible for `reason`."""
+    async def never_started(
+        self, run: Run, folder: RunFolder, *, reason: str = "", stopped: bool = False
+    ) -> None:
+        """End a job whose container never ran: stopped before, or impossible for `reason`.
+
+        An earlier server may have written the run's folder all the same: it goes, unless somebody is in it.
+        """
         at = self._clock.now()
         changes: Body = {"TrainingEndTime": at}
         if reason:
             changes["FailureReason"] = reason[:LONGEST_REASON]
         await self._write_end(run, "Stopped" if stopped else "Failed", at, changes)
+        if not folder.is_alive():
+            await asyncio.to_thread(folder.delete)
 
     async def settle(self, run: Run, folder: RunFolder, record: ExitRecord) -> None:
         """Store the artifacts of a run that has ended, then its terminal state; then tidy up."""
