@@ -15,8 +15,8 @@ from urllib.parse import unquote, urlsplit
 
 from wildsage.clients.hosts import is_metadata_address, normalized
 from wildsage.clients.http1 import HttpError, TruncatedError, read_response_head
+from wildsage.clients.streams import open_stream
 
-STREAM_LIMIT = 256 * 1024
 _CONNECT_SECONDS = 30.0
 Scheme = Literal["http", "https"]
 
@@ -154,7 +154,7 @@ async def _open(
 ) -> tuple[StreamReader, StreamWriter]:
     try:
         async with asyncio.timeout(_CONNECT_SECONDS):
-            return await asyncio.open_connection(host, port, ssl=context, limit=STREAM_LIMIT)
+            return await open_stream(host, port, context)
     except TimeoutError as error:
         raise OutboundError(f"{what} did not answer within {_CONNECT_SECONDS:.0f} s", 504) from error
     except OSError as error:

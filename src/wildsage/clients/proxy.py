@@ -32,10 +32,11 @@ from wildsage.clients.hosts import (
     service_of,
 )
 from wildsage.clients.http1 import HttpError, RequestHead, TruncatedError, read_request_head
-from wildsage.clients.outbound import STREAM_LIMIT, Outbound, OutboundError, connect
+from wildsage.clients.outbound import Outbound, OutboundError, connect
 from wildsage.clients.refusal import Refusal
 from wildsage.clients.relay import Connection, NoAnswerError, ServerRelay, exchange, pipe
 from wildsage.clients.server_link import ServerAwayError, ServerLink
+from wildsage.clients.streams import STREAM_LIMIT
 
 log = logging.getLogger(__name__)
 

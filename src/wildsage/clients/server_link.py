@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from wildsage.clients.discovery import ServerInfo
 from wildsage.clients.hosts import DEFAULT_SERVICES
-from wildsage.clients.outbound import STREAM_LIMIT
+from wildsage.clients.streams import open_stream
 from wildsage.core.clock import Clock
 
 PATIENCE_SECONDS = 15.0
@@ -67,7 +67,7 @@ class ServerLink:
             problem = "nothing is known of one"
             if info is not None:
                 try:
-                    connection = await asyncio.open_connection(*info.address, limit=STREAM_LIMIT)
+                    connection = await open_stream(*info.address)
                 except OSError as error:
                     problem = f"{info.url} does not answer ({error.strerror or error})"
                 else:
