@@ -51,6 +51,18 @@ def test_sdk_v2_kmeans_on_a_record_set(server: Live, sdk2: str, tmp_path: Path, 
     np.testing.assert_allclose(results["distances"], distances.min(axis=1), rtol=1e-4)
 
 
+def test_sdk_v3_builtin_algorithm(server: Live, sdk3: str, tmp_path: Path, report_wall: ReportWall):
+    said = json.loads(run_script(server, sdk3, "v3_kmeans.py", tmp_path, report_wall).read_text())
+    with tarfile.open(model_archive(server, said["model"], tmp_path)) as archive:
+        (centroids,), _names = read_ndarrays(archive.extractfile("model_algo-1").read())
+    points = np.array(said["points"])
+    distances = np.linalg.norm(points[:, None] - centroids[None].astype(np.float64), axis=2)
+    clusters = [item["closest_cluster"] for item in said["predictions"]]
+    found = [item["distance_to_cluster"] for item in said["predictions"]]
+    np.testing.assert_array_equal(clusters, distances.argmin(axis=1))
+    np.testing.assert_allclose(found, distances.min(axis=1), rtol=1e-4)
+
+
 def test_sdk_v2_scikit_learn_script(
     server: Live, sdk2: str, frameworks: Path, tmp_path: Path, report_wall: ReportWall
 ):
