@@ -4,6 +4,7 @@ import logging
 from unittest.mock import ANY
 
 import pytest
+from botocore.exceptions import ClientError
 from tests.aws.support import ACCOUNT, ask, call_json, gateway, request
 from tests.live import client, serve
 
@@ -108,6 +109,15 @@ def test_what_is_not_there_is_a_4xx_that_says_so(service, headers, target, said)
 
     assert 400 <= status < 500
     assert said in body.decode().replace("&apos;", "'")
+
+
+def test_clients_of_ec2_read_that_it_is_not_there():
+    with (
+        serve(gateway()) as url,
+        pytest.raises(ClientError, match="speaks ec2, which is not implemented") as raised,
+    ):
+        client("ec2", url).describe_instances()
+    assert raised.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
 
 
 @pytest.mark.parametrize(

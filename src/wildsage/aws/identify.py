@@ -14,7 +14,7 @@ from wildsage.aws.http import HttpRequest
 from wildsage.aws.model import Catalogue, Service
 from wildsage.aws.protocols.base import Call, Protocol
 from wildsage.aws.protocols.json import JsonProtocol
-from wildsage.aws.protocols.query import QueryProtocol
+from wildsage.aws.protocols.query import QueryProtocol, UnknownFormProtocol
 from wildsage.aws.protocols.rest import RestProtocol
 from wildsage.aws.protocols.rest_json import RestJsonProtocol
 from wildsage.aws.protocols.rest_xml import RestXmlProtocol
@@ -93,10 +93,13 @@ class Identifier:
         self._bound: dict[tuple[str, str], Protocol] = {}
         nothing = {"metadata": {"protocol": "json"}, "shapes": {}, "operations": {}}
         self._unknown = JsonProtocol(Service("unknown", nothing))
+        self._unknown_form = UnknownFormProtocol(Service("unknown", nothing))
 
     def unknown(self, request: HttpRequest) -> Call:
         """Return the call that a request is as long as nothing is known of it; it can carry an error."""
-        return Call(request, self._unknown.service, self._unknown, request.path)
+        is_form = _asked_protocol(request) == "query"
+        protocol = self._unknown_form if is_form else self._unknown
+        return Call(request, protocol.service, protocol, request.path)
 
     def identify(self, request: HttpRequest) -> Call:
         """Return the call that a request is.

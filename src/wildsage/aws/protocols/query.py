@@ -110,6 +110,19 @@ class QueryProtocol(Protocol):
         return [("content-type", "text/xml"), (self.request_id_header, request_id)]
 
 
+class UnknownFormProtocol(QueryProtocol):
+    """What is said to a client that sends a form to a service that is not known: errors, and nothing else."""
+
+    def serialize_error(self, error: ServiceError, call: Call, request_id: str) -> HttpResponse:  # noqa: ARG002 - for REST
+        """Write ``<Response><Errors><Error>``, which clients of EC2 and of the query protocol read alike."""
+        body = (
+            f"<Response><Errors><Error><Code>{escaped(error.code)}</Code>"
+            f"<Message>{escaped(error.message)}</Message></Error></Errors>"
+            f"<RequestID>{request_id}</RequestID></Response>"
+        )
+        return HttpResponse(error.status, self._headers(request_id), body.encode())
+
+
 def read_form(text: str) -> Form:
     """Read a form into the tree that its dotted names describe.
 
