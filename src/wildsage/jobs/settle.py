@@ -3,7 +3,6 @@
 import asyncio
 import math
 from pathlib import Path
-from typing import Any
 
 from wildsage.core.clock import Clock
 from wildsage.core.errors import AccessDeniedError
@@ -165,8 +164,3 @@ def _wrapped(error: str, text: str, suffix: str, *, keep_start: bool) -> str:
     room = LONGEST_REASON - len(error) - 2 - len(suffix)
     shown = text[:room] if keep_start else text[-room:]
     return f"{error}: {shown}{suffix}"
-
-
-def public_members(body: Body) -> dict[str, Any]:
-    """Return the members that clients may see: those whose names do not begin with ``_``."""
-    return {name: value for name, value in body.items() if not name.startswith("_")}

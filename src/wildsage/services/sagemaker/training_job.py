@@ -14,7 +14,6 @@ from wildsage.jobs.history import advance, first_step
 from wildsage.jobs.inputs import InputError, source_of
 from wildsage.jobs.metrics import InvalidExpressionError, compile_expression
 from wildsage.jobs.reconciler import CREATED, STOPPING
-from wildsage.jobs.settle import public_members
 from wildsage.jobs.training import image_of
 from wildsage.services.operation import Request, Response, operation
 from wildsage.services.sagemaker.common import (
@@ -103,7 +102,7 @@ class TrainingJobs:
             "TrainingJobStatus": job.status,
             "CreationTime": job.created_at,
             "LastModifiedTime": job.modified_at,
-            **public_members(job.body),
+            **_public_members(job.body),
         }
 
     @operation("ListTrainingJobs")
@@ -335,6 +334,11 @@ def _body(request: Request, image: ResolvedImage, metrics: Sequence[Mapping[str,
     body["ProfilingStatus"] = "Disabled"
     body["_ImageKind"] = image.kind
     return {**body, **first_step(at)}
+
+
+def _public_members(body: Body) -> Body:
+    """Return what clients may see: machinery keeps its own under names that begin with ``_``."""
+    return {name: value for name, value in body.items() if not name.startswith("_")}
 
 
 def _summary(job: Resource) -> dict[str, Any]:
