@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import signal
 import sys
 import time
 from dataclasses import replace
@@ -194,9 +195,14 @@ class House:
                                 found[placement.run_id] = int(process.name)
         return found
 
-    def signal(self, name, number):
+    async def signal(self, name, number):
+        """Send a signal to every model server of an endpoint; one that stops them has done so at return."""
+        placed = {placement.run_id for placement in self.placements.of(self.key(name))}
+        await self.until(lambda: placed <= self.container_processes(name).keys())
         for process in self.container_processes(name).values():
             os.kill(process, number)
+            if number == signal.SIGSTOP:
+                await self.until(lambda process=process: _is_stopped(process))
 
     def end(self):
         """Kill what is left, whatever the test did."""
@@ -208,6 +214,15 @@ class House:
         while any(RunFolder(run).is_alive() for run in self.layout.runs.iterdir()):
             assert time.monotonic() < deadline, "a supervisor does not end"
             time.sleep(0.02)
+
+
+def _is_stopped(process):
+    """Whether all threads of a process are stopped."""
+    states = [
+        thread.read_text().rpartition(")")[2].split()[0]
+        for thread in Path(f"/proc/{process}/task").glob("*/stat")
+    ]
+    return set(states) == {"T"}
 
 
 @pytest.fixture

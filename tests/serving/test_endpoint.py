@@ -119,7 +119,7 @@ def test_a_worker_that_is_killed_under_load_costs_its_own_invocation_at_most(hou
             (worker,) = house.reconciler._endpoints[house.key("busy")]._fleet._workers.values()
             in_flight = worker.outstanding
             killed_at = time.monotonic()
-            house.signal("busy", signal.SIGKILL)
+            await house.signal("busy", signal.SIGKILL)
             await asyncio.gather(*clients)
             assert target
             assert len(failures) <= max(in_flight, 4)
@@ -151,7 +151,7 @@ def test_a_hung_worker_is_replaced_after_the_time_of_one_invocation(house):
             await house.create("stuck", house.plan())
             await house.until_status("stuck", "InService")
             first = house.placements.of(house.key("stuck"))[0].run_id
-            house.signal("stuck", signal.SIGSTOP)
+            await house.signal("stuck", signal.SIGSTOP)
             with pytest.raises(CallTimeoutError):
                 await house.call("stuck")
             assert (await house.who("stuck"))[0] == "1"  # waits for the replacement
@@ -169,7 +169,7 @@ def test_a_worker_that_hangs_without_invocations_is_found_by_its_health(house):
             await house.create("idle", house.plan())
             await house.until_status("idle", "InService")
             first = house.placements.of(house.key("idle"))[0].run_id
-            house.signal("idle", signal.SIGSTOP)
+            await house.signal("idle", signal.SIGSTOP)
             await house.until(lambda: first not in {p.run_id for p in house.placements.of(house.key("idle"))})
             assert (await house.who("idle"))[0] == "1"
 
@@ -212,7 +212,7 @@ def test_a_restarted_server_replaces_what_died_meanwhile_and_goes_on_with_a_crea
         async with house.serving():
             await house.create("hurt", house.plan())
             await house.until_status("hurt", "InService")
-        house.signal("hurt", signal.SIGKILL)
+        await house.signal("hurt", signal.SIGKILL)
         dead = [RunFolder(house.layout.runs / p.run_id) for p in house.placements.of(house.key("hurt"))]
         await house.until(lambda: not any(folder.is_alive() for folder in dead))
         await house.create("young", house.plan())
@@ -344,7 +344,7 @@ def test_a_crash_loop_ends_in_failed_with_its_reason(house):
             await house.create("looping", house.plan(CRASH=9, CRASH_IF=flag))
             await house.until_status("looping", "InService")
             flag.touch()
-            house.signal("looping", signal.SIGKILL)
+            await house.signal("looping", signal.SIGKILL)
             await house.until_status("looping", "Failed")
             assert "exit code 9" in body_of(house, "looping")["FailureReason"]
             await house.until(lambda: not house.placements.of(house.key("looping")))
