@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: setup test faults lint check docs demo acceptance bench clean help
+.PHONY: setup test faults soak lint check docs demo acceptance bench clean help
 
 help:            ## list the targets
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/: .*## / - /'
@@ -21,6 +21,9 @@ test: setup      ## the tests (under five minutes)
 
 faults: setup    ## the slow fault tests: processes killed at every step
 	$(BIN)/python -m pytest -n 2 -m faults tests $(ARGS)
+
+soak: setup      ## half an hour of clients, and kills of workers, supervisors and the server
+	$(BIN)/python -m tests.faults.soak $(ARGS)
 
 lint: setup      ## style, types, direction of imports, generated documents
 	$(BIN)/ruff check .
