@@ -173,7 +173,9 @@ def test_a_bad_hyperparameter_fails_the_job_as_a_client_error(sagemaker):
     assert described["FailureReason"].startswith("ClientError: ")
     assert "Additional hyperparameters are not allowed ('kk' was unexpected)" in described["FailureReason"]
     assert "'three' is not valid for the 'k' hyperparameter" in described["FailureReason"]
-    assert described["FailureReason"].endswith(", exit code: 2")
+    assert described["FailureReason"].endswith(
+        ", exit code: 2. Next step: correct HyperParameters and create the job again."
+    )
 
 
 def test_malformed_data_fails_the_job_naming_file_and_line(server, sagemaker):
@@ -214,7 +216,9 @@ def test_a_role_that_may_not_read_fails_the_job_naming_action_and_object(server,
     assert described["TrainingJobStatus"] == "Failed"
     assert described["FailureReason"].startswith("ClientError: ")
     assert "train/x.csv" in described["FailureReason"]
-    assert "s3:GetObject" in described["FailureReason"]
+    assert described["FailureReason"].endswith(
+        "Next step: remove the Deny of s3:GetObject on arn:aws:s3:::bucket/train/x.csv from the policies of role Blind."
+    )
 
 
 def test_a_job_acts_as_its_role_and_its_secrets_end_with_it(server, sagemaker, tmp_path):

@@ -67,7 +67,8 @@ def test_an_output_that_the_role_may_not_write(stocked, role):
     key = "unwritable/output/model.tar.gz"
     assert job["TrainingJobStatus"] == "Failed"
     assert job["FailureReason"] == (
-        f"ClientError: Artifact upload failed:{not_authorized(role, 's3:PutObject', f'arn:aws:s3:::out/{key}')}"
+        f"ClientError: Artifact upload failed:{not_authorized(role, 's3:PutObject', f'arn:aws:s3:::out/{key}')}."
+        f" Next step: remove the Deny of s3:PutObject on arn:aws:s3:::out/{key} from the policies of role {role}."
     )
     assert "Contents" not in stocked.client("s3").list_objects_v2(Bucket="out", Prefix="unwritable")
 

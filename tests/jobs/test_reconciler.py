@@ -209,7 +209,10 @@ def test_a_failure_gives_the_reason_the_container_wrote(platform, tmp_path):
     assert bad["TrainingJobStatus"] == mute["TrainingJobStatus"] == "Failed"
     assert bad["FailureReason"].startswith("ValueError: 000")
     assert len(bad["FailureReason"]) == 1024
-    assert mute["FailureReason"] == "AlgorithmError: one\ntwo, exit code: 5"
+    assert bad["FailureReason"].endswith("Next step: run `wildsage explain bad`.")
+    assert mute["FailureReason"] == (
+        "AlgorithmError: one\ntwo, exit code: 5. Next step: run `wildsage explain mute`."
+    )
 
 
 def test_stop_keeps_what_was_made_so_far(platform, tmp_path):

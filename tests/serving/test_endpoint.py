@@ -78,6 +78,9 @@ def test_a_container_that_ends_at_its_start_fails_the_endpoint_with_code_and_wor
             )
             assert "exit code 3" in reason
             assert "cannot load the model: no such tree" in reason
+            assert reason.endswith(
+                "Next step: see what the container said: `wildsage logs broken`, then `wildsage explain broken`."
+            )
             await house.until(lambda: not house.placements.of(house.key("broken")))
             assert not list(house.layout.runs.iterdir())
             with pytest.raises(EndpointNotFoundError):
@@ -93,7 +96,9 @@ def test_a_container_that_never_answers_fails_the_endpoint_after_its_time(house)
         async with house.serving():
             await house.create("mute", replace(house.plan(SILENT=1), startup_timeout=0.5))
             await house.until_status("mute", "Failed")
-            assert "not answered with 200 within 0.5 s" in body_of(house, "mute")["FailureReason"]
+            reason = body_of(house, "mute")["FailureReason"]
+            assert "not answered with 200 within 0.5 s" in reason
+            assert reason.endswith("or raise ContainerStartupHealthCheckTimeoutInSeconds.")
 
     run(scenario())
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from wildsage.core.clock import Clock
 from wildsage.core.errors import AccessDeniedError
+from wildsage.core.next_steps import with_next_step
 from wildsage.core.s3_uri import S3UriError, split_s3_uri
 from wildsage.jobs.history import advance
 from wildsage.jobs.training import role_of
@@ -19,7 +20,6 @@ from wildsage.store.runs import Run, Runs
 from wildsage.supervisor.contract import ExitRecord
 from wildsage.supervisor.folder import RunFolder
 
-LONGEST_REASON = 1024
 _ERROR_OF_EXIT_CODE = {1: "AlgorithmError", 2: "ClientError", 3: "InternalServerError"}
 """What the exit codes of the built-in algorithms mean. Other containers' codes mean nothing."""
 
@@ -50,7 +50,7 @@ class Settlement:
         at = self._clock.now()
         changes: Body = {"TrainingEndTime": at}
         if reason:
-            changes["FailureReason"] = reason[:LONGEST_REASON]
+            changes["FailureReason"] = with_next_step(reason, run.job.name)
         await self._write_end(run, "Stopped" if stopped else "Failed", at, changes)
         if not folder.is_alive():
             await asyncio.to_thread(folder.delete)
@@ -74,7 +74,7 @@ class Settlement:
         except (ArtifactError, S3UriError) as error:
             # Why the container failed matters more than what became of the rest.
             if record.outcome != "failed":
-                changes["FailureReason"] = f"ClientError: {error}"[:LONGEST_REASON]
+                changes["FailureReason"] = with_next_step(f"ClientError: {error}", run.job.name)
             secondary = "Failed"
         if secondary == "Failed":
             changes.setdefault("FailureReason", failure_reason(job, record))
@@ -141,26 +141,23 @@ def _model_name(out: Path) -> str:
 
 
 def failure_reason(job: Resource, record: ExitRecord) -> str:
-    """Say why a job failed, in AWS's form.
+    """Say why a job failed, in AWS's form, and what to do next.
 
     Images that AWS owns wrap their message as ``AlgorithmError: …, exit code: N``; what a user's own image
     wrote to ``/opt/ml/output/failure`` is given as it is, as the developer guide says.
     """
+    name = job.key.name
     if record.outcome == "input_error":
-        return record.message[:LONGEST_REASON]
+        return with_next_step(record.message, name)
     if record.outcome == "platform_error":
-        return f"InternalServerError: {record.message}"[:LONGEST_REASON]
+        return with_next_step(f"InternalServerError: {record.message}", name)
     kind: str = job.body.get("_ImageKind", "registered")
     if record.failure and kind == "registered":
-        return record.failure[:LONGEST_REASON]
+        return with_next_step(record.failure, name)
     error = _ERROR_OF_EXIT_CODE.get(record.exit_code or 0) if kind == "algorithm" else None
-    suffix = f", exit code: {record.exit_code}"
-    text = record.failure or "\n".join(record.log_tail)
-    return _wrapped(error or "AlgorithmError", text, suffix, keep_start=bool(record.failure))
-
-
-def _wrapped(error: str, text: str, suffix: str, *, keep_start: bool) -> str:
-    """Fit prefix, text and suffix into the longest reason; of a log the end matters, of a message the start."""
-    room = LONGEST_REASON - len(error) - 2 - len(suffix)
-    shown = text[:room] if keep_start else text[-room:]
-    return f"{error}: {shown}{suffix}"
+    # Of a log the end matters, of a message the start.
+    said = [text for text in (record.message, record.failure) if text]
+    text = ". ".join(said) or "\n".join(record.log_tail)
+    reason = f"{error or 'AlgorithmError'}: {text}"
+    tail = f", exit code: {record.exit_code}"
+    return with_next_step(reason, name, tail=tail, keep_start=bool(said))

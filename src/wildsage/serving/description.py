@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from wildsage.core.next_steps import with_next_step
 from wildsage.serving.deployments import Deployment, VariantPlan
-
-LONGEST_REASON = 1024
 
 
 def variant_summaries(
@@ -56,8 +55,8 @@ def _summary(variant: VariantPlan, running: int, at: float, status: str | None) 
     return summary
 
 
-def failure_reason(variant: str, kind: str, detail: str) -> str:
-    """Return ``FailureReason`` for a variant whose workers do not come up."""
+def failure_reason(endpoint: str, variant: str, kind: str, detail: str) -> str:
+    """Return ``FailureReason`` for a variant whose workers do not come up: the cause, and what to do next."""
     if kind == "refused":
         text = f"The primary container for production variant {variant} could not be started. {detail}"
     elif kind == "lost":
@@ -67,4 +66,4 @@ def failure_reason(variant: str, kind: str, detail: str) -> str:
             f"The primary container for production variant {variant} did not pass the ping health check."
             f" Please check CloudWatch logs for this endpoint. {detail[:1].upper()}{detail[1:]}"
         )
-    return text[:LONGEST_REASON]
+    return with_next_step(text, endpoint)

@@ -15,6 +15,7 @@ from wildsage.serving.deployments import Deployment, Deployments
 from wildsage.serving.description import failure_reason, variant_summaries
 from wildsage.serving.fleet import Fleet, Rooms
 from wildsage.serving.router import EndpointRoute, RouteKey, Router
+from wildsage.serving.worker import Ending
 from wildsage.store.database import Transaction
 from wildsage.store.resources import Body, Key, Resource, Resources
 from wildsage.store.tags import Tags
@@ -134,7 +135,7 @@ class LiveEndpoint:
                 await self._enter_service(resource, target, older)
             elif failed is not None:
                 variant, ending = failed
-                reason = failure_reason(variant, ending.kind, ending.detail)
+                reason = self._reason(variant, ending)
                 if older or running:
                     await self._roll_back(resource, target, older, reason)
                 else:
@@ -144,7 +145,7 @@ class LiveEndpoint:
         elif resource.status == "InService" and not running:
             failed = self._fleet.failure(target, _CRASH_LOOP)
             if failed is not None:
-                await self._fail(resource, failure_reason(failed[0], failed[1].kind, failed[1].detail))
+                await self._fail(resource, self._reason(*failed))
 
     async def _enter_service(self, resource: Resource, target: Deployment, older: list[Deployment]) -> None:
         """All workers are ready: the new deployment takes over, the older ones go."""
@@ -174,6 +175,9 @@ class LiveEndpoint:
 
         await self._move(resource, "RollingBack", target, reason=reason, also=store)
         self._woken.set()
+
+    def _reason(self, variant: str, ending: Ending) -> str:
+        return failure_reason(self._key.name, variant, ending.kind, ending.detail)
 
     async def _fail(self, resource: Resource, reason: str) -> None:
         target = self._deployments.of(self._key)[-1]
