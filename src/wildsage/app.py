@@ -10,10 +10,10 @@ from wildsage.algorithms.registry import MODULES, REPOSITORIES
 from wildsage.aws.authentication import Authenticator
 from wildsage.aws.container_credentials import ContainerCredentials
 from wildsage.aws.gateway import Gateway
-from wildsage.aws.http import HttpRequest, HttpResponse
 from wildsage.clients.discovery import HEALTH_PATH
 from wildsage.compute.select import choose
 from wildsage.core.clock import Clock
+from wildsage.core.instruments import Instruments
 from wildsage.images.catalogue import ImageCatalogue
 from wildsage.images.environments import Environments
 from wildsage.images.pip_settings import pip_settings
@@ -22,6 +22,10 @@ from wildsage.images.registered import RegisteredImages
 from wildsage.jobs.capacity import Capacity
 from wildsage.jobs.launch import Rooms as TrainingRooms
 from wildsage.jobs.reconciler import TrainingReconciler
+from wildsage.observe.health import Health
+from wildsage.observe.metrics import Metrics
+from wildsage.observe.process import ProcessMeasure
+from wildsage.observe.rooms import RoomsMeasure
 from wildsage.services.authorization import Authorizer, Roles
 from wildsage.services.iam.handlers import iam_handlers
 from wildsage.services.logs.handlers import logs_handlers
@@ -53,7 +57,8 @@ from wildsage.store.runs import Runs
 from wildsage.store.tags import Tags
 from wildsage.toolkit.resolve import load_spec
 
-_CREDENTIALS_PATH = "/_wildsage/credentials"
+_INTERNAL_PATH = "/_wildsage"
+_CREDENTIALS_PATH = f"{_INTERNAL_PATH}/credentials"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,20 +123,39 @@ class Application:
         self._preparation = ImagePreparation(environments, self._logs, clock)
         self._sandbox = choose()
         self._router = Router()
+        self._instruments = Instruments()
+        self._capacity = Capacity(os.cpu_count() or 1)
+        self._health = Health(layout.root, (self._state, self._telemetry))
+        self._invocations = Invocations(self._router, self._instruments)
         self._training = self._training_reconciler(settings)
         self._serving = self._serving_reconciler(settings)
         self._warming: asyncio.Task[None] | None = None
         self.handlers = self._handlers()
+        metrics = Metrics(self._instruments, before=self._invocations.forget_gone)
         self.gateway = Gateway(
             handlers=self.handlers,
             authenticate=Authenticator(self._keys.find, clock),
             authorize=self._authorizer.authorize_operation,
             internal={
-                HEALTH_PATH: _health,
+                HEALTH_PATH: self._health,
+                "/health": self._health,
+                f"{_INTERNAL_PATH}/metrics": metrics,
+                "/metrics": metrics,
                 _CREDENTIALS_PATH: ContainerCredentials(self._tokens, self._keys, clock),
             },
             clock=clock,
+            instruments=self._instruments,
         )
+        self._instruments.measured(
+            RoomsMeasure(
+                layout.root,
+                layout.logs,
+                (self._state, self._telemetry),
+                self._capacity,
+                self._serving.worker_states,
+            )
+        )
+        self._instruments.measured(ProcessMeasure(clock))
 
     async def start(self) -> None:
         """Sweep what a crash left behind and take up all work."""
@@ -139,11 +163,13 @@ class Application:
         await self._buckets.sweep()
         await self._serving.start()
         self._training.start()
+        self._health.is_ready = True
         # Beside the first requests, which wait for no more of it than they need.
         self._warming = asyncio.create_task(asyncio.to_thread(self.gateway.warm), name="warm")
 
     async def stop(self) -> None:
         """Let go of everything; containers go on. The store is closed last."""
+        self._health.is_ready = False
         if self._warming is not None:
             await self._warming
         await self._training.stop()
@@ -172,7 +198,7 @@ class Application:
             endpoint_url=settings.endpoint_url,
             credentials_path=_CREDENTIALS_PATH,
         )
-        return TrainingReconciler(rooms, Capacity(os.cpu_count() or 1))
+        return TrainingReconciler(rooms, self._capacity)
 
     def _serving_reconciler(self, settings: Settings) -> ServingReconciler:
         desk = OrderDesk(
@@ -213,13 +239,9 @@ class Application:
                 Endpoints(self._resources, EndpointPlanner(self._resources, endpoint_rules)),
                 ResourceTags(self._resources, tags),
             ),
-            "sagemaker-runtime": operations_of(Invocations(self._router)),
+            "sagemaker-runtime": operations_of(self._invocations),
             "s3": s3_operations(self._buckets),
             "logs": logs_handlers(self._logs),
             "iam": iam_handlers(self._resources, tags, self._roles.find),
             "sts": operations_of(Sessions(self._resources, self._keys)),
         }
-
-
-async def _health(_request: HttpRequest) -> HttpResponse:
-    return HttpResponse(200, [("content-type", "text/plain")], b"ok\n")

@@ -1,7 +1,6 @@
-"""What stands against a start is one line, and the log of a server stays small."""
+"""What stands against a start is one line."""
 
 import json
-import logging
 import os
 import socket
 import sqlite3
@@ -10,7 +9,6 @@ import sys
 
 import pytest
 
-from wildsage.cli import up
 from wildsage.cli.console import CommandError
 from wildsage.cli.main import main
 from wildsage.cli.server import Wishes, data_directory, serve
@@ -73,32 +71,6 @@ def test_the_default_port_gives_way_and_a_chosen_one_does_not(empty, monkeypatch
         assert json.loads(empty.settings.read_text())["port"] not in (0, taken)
         with pytest.raises(CommandError, match=f"port {taken} of 127.0.0.1 is in use"):
             serve(Wishes(empty.root, port=taken), on_ready=lambda _server: None)
-
-
-def test_the_log_of_a_background_server_moves_on_when_it_is_large(tmp_path, monkeypatch):
-    monkeypatch.setattr(up, "_LARGEST_LOG", 1000)
-    path = tmp_path / "server.log"
-    with path.open("a") as stream:
-        monkeypatch.setattr("sys.stderr", stream)
-        handler = up.BoundedLog(path)
-        for number in range(100):
-            handler.handle(logging.makeLogRecord({"msg": f"line {number:03} {'x' * 90}"}))
-        os.write(stream.fileno(), b"the last words\n")
-    kept = (tmp_path / "server.log.1").read_text() + path.read_text()
-    assert "line 099" in kept
-    assert kept.endswith("the last words\n")
-    assert len(kept) < 3000
-
-
-def test_what_is_not_the_log_is_left_alone(tmp_path, monkeypatch):
-    monkeypatch.setattr(up, "_LARGEST_LOG", 10)
-    terminal, path = tmp_path / "terminal", tmp_path / "server.log"
-    path.write_text("of an earlier server, which was a longer one")
-    with terminal.open("a") as stream:
-        monkeypatch.setattr("sys.stderr", stream)
-        up.BoundedLog(path).handle(logging.makeLogRecord({"msg": "more than ten bytes"}))
-    assert terminal.read_text() == "more than ten bytes\n"
-    assert path.read_text() == "of an earlier server, which was a longer one"
 
 
 def test_a_server_does_not_move_while_containers_know_its_port(empty):

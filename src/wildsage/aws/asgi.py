@@ -71,6 +71,7 @@ def read_request(scope: Scope, body: RequestBody) -> HttpRequest:
         headers=headers,
         body=ByteStream(body.chunks(), known),
         scheme=scope.get("scheme", "http"),
+        peer=(scope.get("client") or ("",))[0],
     )
 
 

@@ -7,17 +7,20 @@ from collections.abc import Awaitable, Callable, Mapping
 from wildsage.aws import asgi
 from wildsage.aws.caller import Caller
 from wildsage.aws.http import HttpRequest, HttpResponse
-from wildsage.aws.identify import Identifier, host_of
+from wildsage.aws.identify import Host, Identifier, host_of
 from wildsage.aws.model import Catalogue, Operation, Service
 from wildsage.aws.protocols.base import Call, UnknownOperationError
+from wildsage.aws.request_log import RequestLog
 from wildsage.aws.texts import load
 from wildsage.aws.validation import Validator
 from wildsage.core.arns import partition_of
 from wildsage.core.clock import Clock
 from wildsage.core.context import RequestContext
 from wildsage.core.errors import NotImplementedOperationError, ServiceError
+from wildsage.core.instruments import Instruments
 from wildsage.services import members
 from wildsage.services.operation import Handler, Request
+from wildsage.store.disk_trouble import disk_trouble
 
 Authenticate = Callable[[HttpRequest], Awaitable[Caller]]
 Authorize = Callable[[RequestContext, str, str, Request], None]
@@ -41,8 +44,11 @@ class Gateway:
     authorize
         Given service, operation and request, raises `AccessDeniedError` unless the caller may do that.
     internal
-        What is no AWS service: plain handlers by path prefix, all below ``/_wildsage/``. They
-        authenticate on their own where they need to.
+        What is no AWS service: plain handlers by path prefix, below ``/_wildsage/``; and some by a path of
+        their own, for unsigned GETs (``/metrics``: anything signed there is S3's). They authenticate on
+        their own where they need to.
+    instruments
+        Where requests are counted.
     """
 
     def __init__(
@@ -52,6 +58,7 @@ class Gateway:
         authorize: Authorize,
         internal: Mapping[str, InternalHandler],
         clock: Clock,
+        instruments: Instruments | None = None,
     ) -> None:
         self._handlers = handlers
         self._authenticate = authenticate
@@ -61,6 +68,7 @@ class Gateway:
         self._catalogue = Catalogue()
         self._identifier = Identifier(self._catalogue)
         self._validators: dict[str, Validator] = {}
+        self._log = RequestLog(instruments or Instruments(), clock)
 
     async def __call__(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
         """Serve one connection scope of ASGI."""
@@ -87,10 +95,14 @@ class Gateway:
 
     async def answer(self, request: HttpRequest) -> HttpResponse:
         """Answer a request, an error included."""
-        if request.path.startswith(_INTERNAL_PATHS):
+        if request.path.startswith(_INTERNAL_PATHS) or (
+            request.path in self._internal and _is_plain_question(request)
+        ):
             return await self._answer_internal(request)
+        began = self._log.begin()
         call = self._identifier.unknown(request)
         request_id = str(uuid.uuid4())
+        code = ""
         try:
             # First of all, because an error has the shape of its service's protocol.
             call = self._identifier.identify(request)
@@ -98,11 +110,14 @@ class Gateway:
         except asgi.ClientDisconnectedError:
             raise
         except ServiceError as error:
-            _logger.info("%s -> %d %s: %.1000s", call, error.status, error.code, error.message)
+            code = error.code
             response = call.protocol.serialize_error(error, call, request_id)
-        except Exception:  # the boundary: a fault of ours is logged in full and told in brief
+        except Exception as error:  # the boundary: a fault of ours is logged in full and told in brief
             _logger.exception("%s failed, request id %s", call, request_id)
-            response = call.protocol.serialize_error(_internal_failure(request_id), call, request_id)
+            failure = disk_trouble(error) or _internal_failure(request_id)
+            code = failure.code
+            response = call.protocol.serialize_error(failure, call, request_id)
+        self._log.end(call, request_id, response.status, code, began)
         response.headers.append(("server", "Wildsage"))
         return response
 
@@ -150,7 +165,8 @@ class Gateway:
         return validator
 
     def _context(self, call: Call, caller: Caller, request_id: str) -> RequestContext:
-        region = self._region(call, caller)
+        call.account = caller.account
+        region = call.region = self._region(call, caller)
         return RequestContext(
             account=caller.account,
             region=region,
@@ -193,6 +209,16 @@ _WRONG_REGION: Mapping[str, tuple[str, int]] = {
     "rest-xml": ("AuthorizationHeaderMalformed", 400),
 }
 """What AWS answers to a scope with a region that does not exist, by protocol: code and status."""
+
+
+def _is_plain_question(request: HttpRequest) -> bool:
+    """Tell a scraper or a load balancer from a client of S3, whose bucket may have the same name."""
+    return (
+        request.method in ("GET", "HEAD")
+        and not request.query_string
+        and "authorization" not in request.headers
+        and host_of(request) == Host()
+    )
 
 
 def _internal_failure(request_id: str) -> ServiceError:

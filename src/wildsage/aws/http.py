@@ -38,6 +38,8 @@ class HttpRequest:
         As sent, percent-encoded: signatures cover these bytes.
     body
         Read once. The authentication step may replace it (chunk signatures, checksums).
+    peer
+        Address of whoever is at the other end of the connection; empty where that is not known.
     """
 
     method: str
@@ -46,6 +48,7 @@ class HttpRequest:
     headers: Headers
     body: ByteStream
     scheme: str = "http"
+    peer: str = ""
 
     def query(self) -> list[tuple[str, str]]:
         """Return the decoded query parameters in order, blank ones included."""

@@ -1,27 +1,22 @@
 """``wildsage up``: start the server, in the foreground or with ``-d`` in the background."""
 
 import argparse
-import contextlib
 import http.client
-import logging
-import os
-import shutil
 import subprocess
 import sys
 import time
 from contextlib import closing
 from pathlib import Path
-from typing import TextIO
 
 from wildsage.cli.console import CommandError, what_keeps_running
 from wildsage.cli.registry import load
 from wildsage.clients.discovery import HEALTH_PATH, ServerInfo, ServerNotRunningError, find_server
+from wildsage.observe.server_log import FORMATS, LEVELS, log_to
 from wildsage.store.layout import Layout
 from wildsage.supervisor.folder import living_runs
 
 _START_PATIENCE_SECONDS = 30.0
 _LARGEST_PORT = 65_535
-_LARGEST_LOG = 16 * 1024 * 1024
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -35,6 +30,13 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--region", help="region that clients get where they name none")
     parser.add_argument(
         "--create-roles", action="store_true", help="create an unknown role of the own account on sight"
+    )
+    parser.add_argument("--log-format", choices=FORMATS, default="text", help="of the server's log")
+    parser.add_argument(
+        "--log-level",
+        choices=LEVELS,
+        default="info",
+        help="info (the default): what changes something, and errors; debug: every request",
     )
     parser.set_defaults(execute=execute)
 
@@ -59,37 +61,12 @@ def execute(arguments: argparse.Namespace) -> int:
         region=arguments.region,
         create_roles=arguments.create_roles,
     )
-    logging.basicConfig(
-        level=logging.INFO,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        handlers=[BoundedLog(Layout(arguments.data_dir).server_log)],
-    )
+    log_to(Layout(arguments.data_dir).server_log, arguments.log_format, arguments.log_level)
     server.serve(wishes, on_ready=_announce)
     running = living_runs(Layout(arguments.data_dir).runs)
     if running:
         print(what_keeps_running(len(running)), flush=True)
     return 0
-
-
-class BoundedLog(logging.StreamHandler[TextIO]):
-    """Writes to the standard error; where that is the log of a server in the background, keeps it small.
-
-    Above `_LARGEST_LOG` bytes its content moves to a second file, in the place of what was there. The file
-    itself stays: whoever has it open appends to it, and what Python says when it dies goes there too.
-    """
-
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self._path = path
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Write a record."""
-        super().emit(record)
-        with contextlib.suppress(OSError):
-            status = os.fstat(self.stream.fileno())
-            if status.st_size > _LARGEST_LOG and os.path.samestat(status, self._path.stat()):
-                shutil.copy(self._path, self._path.with_suffix(".log.1"))
-                os.truncate(self._path, 0)
 
 
 def _announce(server: ServerInfo) -> None:
@@ -102,10 +79,10 @@ def _detach(arguments: argparse.Namespace) -> int:
     layout = Layout(arguments.data_dir)
     layout.make()
     command = [sys.executable, "-m", "wildsage", "up", "--data-dir", str(arguments.data_dir)]
-    for name in ("port", "account", "region"):
-        value = getattr(arguments, name)
+    for name in ("port", "account", "region", "log_format", "log_level"):
+        value = getattr(arguments, name, None)
         if value is not None:
-            command += [f"--{name}", str(value)]
+            command += [f"--{name.replace('_', '-')}", str(value)]
     if arguments.create_roles:
         command.append("--create-roles")
     layout.server_log.touch(mode=0o600)
@@ -129,12 +106,13 @@ def _detach(arguments: argparse.Namespace) -> int:
 
 
 def _answering(layout: Layout) -> ServerInfo | None:
-    """Return the server if it answers requests."""
+    """Return the server if it answers requests; a disk that is nearly full it reports itself."""
     try:
         server = find_server(layout)
         with closing(http.client.HTTPConnection(*server.address, timeout=2)) as connection:
             connection.request("GET", HEALTH_PATH)
-            return server if connection.getresponse().status == http.client.OK else None
+            connection.getresponse()
+            return server
     except (ServerNotRunningError, http.client.HTTPException, OSError):
         return None
 

@@ -39,6 +39,16 @@ class Capacity:
         """Return the slot that an instance with so many vCPUs gets here."""
         return Slot(max(1, min(virtual_cpus, self._cores // 2)))
 
+    @property
+    def cores(self) -> int:
+        """What there is to give in all."""
+        return self._cores
+
+    @property
+    def used(self) -> int:
+        """Cores that were given; more than there are where a new server found more runs alive."""
+        return self._cores - self._free
+
     def ahead(self) -> int:
         """Return how many wait already."""
         return len(self._waiting)

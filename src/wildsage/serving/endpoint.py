@@ -67,6 +67,10 @@ class LiveEndpoint:
             return self._was_stepped
         return any(target.ready for variant in self._route.variants for target in variant.targets)
 
+    def worker_states(self) -> list[str]:
+        """Return the state of each worker. Safe in any thread."""
+        return self._fleet.worker_states()
+
     async def close(self) -> None:
         """Let go of the endpoint. Its workers live on, and answer again under the next server."""
         if self._task is not None:

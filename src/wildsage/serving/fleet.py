@@ -95,6 +95,10 @@ class Fleet:
         """Whether no worker is left, not even one that is leaving."""
         return not self._workers
 
+    def worker_states(self) -> list[str]:
+        """Return the state of each worker. Safe in any thread."""
+        return [worker.state for worker in list(self._workers.values())]
+
     def running(self, deployment: Deployment) -> dict[str, int]:
         """Return the number of ready workers by variant."""
         return {

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import sqlite3
+from collections import Counter
 from collections.abc import Callable
 
 from wildsage.serving.deployments import ENDPOINT
@@ -50,6 +51,11 @@ class ServingReconciler:
             await asyncio.gather(self._task, return_exceptions=True)
         await asyncio.gather(*(endpoint.close() for endpoint in self._endpoints.values()))
         self._endpoints.clear()
+
+    def worker_states(self) -> Counter[str]:
+        """Return the number of workers of all endpoints by state. Safe in any thread."""
+        endpoints = list(self._endpoints.values())
+        return Counter(state for endpoint in endpoints for state in endpoint.worker_states())
 
     async def _watch(self) -> None:
         while True:

@@ -110,6 +110,11 @@ class Router:
         self._routes = {known: route for known, route in self._routes.items() if known != key}
         self.announce()
 
+    @property
+    def routes(self) -> Mapping[RouteKey, EndpointRoute]:
+        """What is served now."""
+        return self._routes
+
     def announce(self) -> None:
         """Wake the invocations that wait for a worker: a route or the readiness of a worker changed."""
         self.version += 1

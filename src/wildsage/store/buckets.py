@@ -17,6 +17,7 @@ from wildsage.core.errors import ServiceError
 from wildsage.core.streams import ByteStream
 from wildsage.store.content_files import Blob
 from wildsage.store.database import Database, Transaction
+from wildsage.store.disk_trouble import disk_full
 from wildsage.store.object_index import (
     OBJECT_COLUMNS,
     BucketRecord,
@@ -38,7 +39,7 @@ from wildsage.store.object_index import (
     spans,
     successor,
 )
-from wildsage.store.objects import Objects, disk_full
+from wildsage.store.objects import Objects
 
 T = TypeVar("T")
 

@@ -62,6 +62,30 @@ class _Task:
     future: Future[Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """What a database says of itself.
+
+    Attributes
+    ----------
+    commits, works
+        Since the start; works that arrived together share a commit.
+    failures
+        Commits that the disk refused.
+    waiting
+        Works that no commit has taken up yet.
+    size, log_size
+        Bytes of the file, and of the write-ahead log beside it.
+    """
+
+    commits: int
+    works: int
+    failures: int
+    waiting: int
+    size: int
+    log_size: int
+
+
 class Database:
     """A SQLite file, its migrations and its writer.
 
@@ -85,6 +109,7 @@ class Database:
         self._listeners: dict[str, list[Callable[[], None]]] = {}
         self._closed = False
         self._close_lock = threading.Lock()
+        self._commits = self._works = self._failures = 0
         path.touch(mode=0o600)  # it holds secrets; SQLite gives the files beside it the same mode
         self._connection = self._connect()
         migrate(self._connection, migrations)
@@ -110,6 +135,20 @@ class Database:
             self._readers.connection = connection
             self._reader_connections.append(connection)
         return connection
+
+    # What it says of itself
+
+    @property
+    def is_writing(self) -> bool:
+        """Whether the writer lives: without it nothing is stored any more."""
+        return self._writer.is_alive()
+
+    def statistics(self) -> "Statistics":
+        """Return what was written since the start, and what lies on the disk."""
+        log = self.path.with_name(f"{self.path.name}-wal")
+        return Statistics(
+            self._commits, self._works, self._failures, self._tasks.qsize(), _size(self.path), _size(log)
+        )
 
     # Writing
 
@@ -195,11 +234,14 @@ class Database:
             connection.execute("COMMIT")
         except sqlite3.Error as error:
             # Disk full or I/O error: nothing of the group was acknowledged, so all of it is undone.
+            self._failures += 1
             _undo(connection)
             for task in group:
                 if not task.future.done():
                     task.future.set_exception(error)
             return
+        self._commits += 1
+        self._works += len(done)
         for topic in topics:
             for wake in self._listeners.get(topic, ()):
                 wake()
@@ -233,6 +275,13 @@ def _run_in_savepoint(
     connection.execute("RELEASE work")
     done.append((task, result))
     return True
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _undo(connection: sqlite3.Connection) -> None:

@@ -28,15 +28,14 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from wildsage.core.errors import ServiceError
 from wildsage.core.streams import ByteStream
 from wildsage.store.content_files import Blob, Intake, Reader, Span, drop, link, sync_folder
+from wildsage.store.disk_trouble import NO_SPACE, disk_full
 
 T = TypeVar("T")
 
 _CHUNK = 1 << 20
 _INCOMING = "incoming"
-_NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class _Lease:
@@ -307,15 +306,5 @@ class _disk_errors(contextlib.AbstractContextManager[None]):  # noqa: N801 - rea
     """Turns a full disk into `disk_full`."""
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, OSError) and error.errno in _NO_SPACE:
+        if isinstance(error, OSError) and error.errno in NO_SPACE:
             raise disk_full(os.strerror(error.errno)) from error
-
-
-def disk_full(reason: str) -> ServiceError:
-    """Return the error of a write that found no space: one that clients do not retry."""
-    return ServiceError(
-        f"The server's disk is full ({reason}): nothing was stored."
-        " Free space in its data directory and try again",
-        code="InsufficientStorage",
-        status=507,
-    )

@@ -65,6 +65,8 @@ class Call:
         What finding the operation has read already: path labels, or the form of the query protocol.
     operation
         None until it is found.
+    account, region
+        Whose resources it is about; empty until that is known.
     """
 
     request: HttpRequest
@@ -73,6 +75,8 @@ class Call:
     path: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
     operation: Operation | None = None
+    account: str = ""
+    region: str = ""
 
     def __str__(self) -> str:
         if self.operation is None:

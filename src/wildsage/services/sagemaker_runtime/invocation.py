@@ -3,6 +3,7 @@
 from wildsage.core.arns import Arn
 from wildsage.core.context import RequestContext
 from wildsage.core.errors import ServiceError
+from wildsage.core.instruments import Instruments
 from wildsage.core.streams import ByteStream
 from wildsage.hosting.client import BadReplyError, CallError, CallTimeoutError, NotConnectedError, Reply
 from wildsage.services.operation import Request, Response, operation
@@ -33,8 +34,13 @@ _TIMED_OUT = (
 class Invocations:
     """Calls of endpoints in service."""
 
-    def __init__(self, router: Router) -> None:
+    def __init__(self, router: Router, instruments: Instruments | None = None) -> None:
         self._router = router
+        self._latency = (instruments or Instruments()).histogram(
+            "wildsage_model_latency_seconds",
+            "From sending an invocation to a worker to having read its answer.",
+            ("account", "region", "endpoint", "variant"),
+        )
 
     @operation("InvokeEndpoint")
     async def invoke(self, context: RequestContext, request: Request) -> Response:
@@ -51,6 +57,12 @@ class Invocations:
             "InvokedProductionVariant": variant,
             "CustomAttributes": reply.headers.get(_CUSTOM_ATTRIBUTES.lower()),
         }
+
+    def forget_gone(self) -> None:
+        """Count no more for variants that are not served any more. In the event loop's thread."""
+        routes = self._router.routes
+        served = {(*key, variant.name) for key, route in routes.items() for variant in route.variants}
+        self._latency.keep(served.__contains__)
 
     async def _call(
         self,
@@ -73,13 +85,17 @@ class Invocations:
                 ) from None
             except NoCapacityError as error:
                 raise _unavailable(name, str(error)) from None
+            began = context.clock.monotonic()
             try:
-                return variant, await target.invoke(body, headers)
+                reply = await target.invoke(body, headers)
             except NotConnectedError:
                 target.doubt()
             except CallError as error:
                 target.doubt()
                 raise _no_answer(context, name, error) from None
+            else:
+                self._latency.observe((*key, variant), context.clock.monotonic() - began)
+                return variant, reply
         raise _unavailable(name, f"{_ATTEMPTS} workers could not be reached")
 
 
