@@ -9,7 +9,9 @@ from pathlib import Path
 from wildsage.algorithms.registry import MODULES, REPOSITORIES
 from wildsage.aws.authentication import Authenticator
 from wildsage.aws.container_credentials import ContainerCredentials
-from wildsage.aws.gateway import Gateway
+from wildsage.aws.ephemeral import PATH as EPHEMERAL_PATH
+from wildsage.aws.ephemeral import Ephemeral
+from wildsage.aws.gateway import Gateway, InternalHandler
 from wildsage.clients.discovery import HEALTH_PATH
 from wildsage.compute.select import choose
 from wildsage.core.clock import Clock
@@ -75,6 +77,8 @@ class Settings:
         Create an unknown role of the own account when a request names it.
     cache_dir
         Framework environments; may be deleted at any time.
+    ephemeral_token
+        Opens `wildsage.aws.ephemeral` to whoever knows it; empty: to nobody.
     """
 
     layout: Layout
@@ -82,6 +86,7 @@ class Settings:
     account: str
     endpoint_url: str
     create_roles: bool = False
+    ephemeral_token: str = ""
 
 
 def image_catalogue(layout: Layout, account: str, environments: Environments) -> ImageCatalogue:
@@ -142,6 +147,7 @@ class Application:
                 f"{_INTERNAL_PATH}/metrics": metrics,
                 "/metrics": metrics,
                 _CREDENTIALS_PATH: ContainerCredentials(self._tokens, self._keys, clock),
+                **self._ephemeral(settings.ephemeral_token),
             },
             clock=clock,
             instruments=self._instruments,
@@ -215,6 +221,19 @@ class Application:
         )
         rooms = ServingRooms(settings.layout, self._clock, self._state, self._logs, desk, Timing())
         return ServingReconciler(rooms, self._router)
+
+    def _ephemeral(self, token: str) -> Mapping[str, InternalHandler]:
+        if not token:
+            return {}
+        answers = Ephemeral(
+            token,
+            clock=self._clock,
+            keys=self._keys,
+            roles=self._roles,
+            resources=self._resources,
+            logs=self._logs,
+        )
+        return {EPHEMERAL_PATH: answers}
 
     def _handlers(self) -> Mapping[str, Mapping[str, Handler]]:
         """Return every operation there is: by service, as botocore names it, then by operation."""

@@ -43,6 +43,8 @@ class Wishes:
         On 127.0.0.1. 0 takes a free one.
     region
         Given to clients that name none.
+    ephemeral_token
+        See `wildsage.app.Settings`.
     """
 
     data_dir: Path
@@ -50,6 +52,7 @@ class Wishes:
     account: str | None = None
     region: str | None = None
     create_roles: bool = False
+    ephemeral_token: str = ""
 
 
 def default_cache_dir() -> Path:
@@ -203,7 +206,14 @@ def serve(wishes: Wishes, on_ready: Callable[[ServerInfo], None]) -> None:
         url = f"http://{_HOST}:{port}"
         decided = json.dumps({"account": account, "region": region, "port": port})
         write_durably(layout.settings, decided)
-        settings = Settings(layout, default_cache_dir(), account, url, create_roles=wishes.create_roles)
+        settings = Settings(
+            layout,
+            default_cache_dir(),
+            account,
+            url,
+            create_roles=wishes.create_roles,
+            ephemeral_token=wishes.ephemeral_token,
+        )
         application = _open_application(settings)
         info = ServerInfo(url, os.getpid(), account, region)
         config = uvicorn.Config(

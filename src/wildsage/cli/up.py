@@ -38,6 +38,16 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         default="info",
         help="info (the default): what changes something, and errors; debug: every request",
     )
+    parser.add_argument(
+        "--ephemeral",
+        action="store_true",
+        help="keep state in a temporary folder, at a free port; all of it ends with the process that started it",
+    )
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="with --ephemeral: say in one line of JSON where it is, and the variables of `wildsage env`",
+    )
     parser.set_defaults(execute=execute)
 
 
@@ -51,6 +61,12 @@ def _port(text: str) -> int:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Start the server; return when it ends, or with ``-d`` when it answers."""
+    if arguments.ephemeral:
+        return _ephemeral(arguments)
+    if arguments.json:
+        raise CommandError(
+            "--json belongs to --ephemeral; of any other server, `wildsage env --format json` says it"
+        )
     if arguments.detach:
         return _detach(arguments)
     server = load("server")  # by name: with -d the child alone needs it, and its parent would only be late
@@ -67,6 +83,13 @@ def execute(arguments: argparse.Namespace) -> int:
     if running:
         print(what_keeps_running(len(running)), flush=True)
     return 0
+
+
+def _ephemeral(arguments: argparse.Namespace) -> int:
+    if arguments.detach:
+        raise CommandError("an ephemeral server ends with the process that started it: leave out --detach")
+    code: int = load("ephemeral").serve_ephemeral(arguments)
+    return code
 
 
 def _announce(server: ServerInfo) -> None:

@@ -64,6 +64,25 @@ def proxy_in_thread(proxy: Proxy) -> Iterator[str]:
         loop.close()
 
 
+@contextlib.contextmanager
+def proxy_beside(layout: Layout, environ: Mapping[str, str]) -> Iterator[str]:
+    """Be the proxy of a data directory until the block ends, beside the calling thread; yields its URL.
+
+    Whoever asks for the data directory's proxy process is told this one.
+
+    Raises
+    ------
+    ProxyNotStartedError
+        If the data directory has a proxy.
+    """
+    if not _take_lock(layout):
+        raise ProxyNotStartedError(f"{layout.root} has a proxy already")
+    authority = Authority(layout.authority, SystemClock())
+    with proxy_in_thread(new_proxy(layout, authority, environ)) as url:
+        _say(layout, url)
+        yield url
+
+
 # The process of its own
 
 

@@ -124,6 +124,14 @@ class Resources:
         )
         return [_resource(row) for row in rows]
 
+    def everywhere(self, kind: str, *, modified_after: float = 0.0) -> list[Resource]:
+        """Return all resources of a kind, whatever their account and region, in the order they were made."""
+        rows = self.database.read(
+            f"SELECT {_COLUMNS} FROM resource WHERE kind = ? AND modified_at >= ? ORDER BY id",  # noqa: S608 - constant columns
+            [kind, modified_after],
+        )
+        return [_resource(row) for row in rows]
+
     @staticmethod
     def fetch(transaction: Transaction, key: Key) -> Resource | None:
         """Return the resource as this transaction sees it, or None."""
