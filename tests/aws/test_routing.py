@@ -5,7 +5,7 @@ from wildsage.aws.model import Catalogue
 from wildsage.aws.routing import Router, decode_label
 
 catalogue = Catalogue()
-S3 = Router(catalogue.service("s3"))
+S3 = Router(catalogue.service("s3"), catalogue.service("s3").operation_names)
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,11 @@ S3 = Router(catalogue.service("s3"))
         ("GET", "/bucket?versions", {}, "ListObjectVersions"),
         ("GET", "/bucket?analytics", {}, "ListBucketAnalyticsConfigurations"),
         ("GET", "/bucket?analytics&id=1", {}, "GetBucketAnalyticsConfiguration"),
+        # Deprecated operations share the route of their successors.
         ("GET", "/bucket?lifecycle", {}, "GetBucketLifecycleConfiguration"),
+        ("PUT", "/bucket?lifecycle", {}, "PutBucketLifecycleConfiguration"),
+        ("GET", "/bucket?notification", {}, "GetBucketNotificationConfiguration"),
+        ("PUT", "/bucket?notification", {}, "PutBucketNotificationConfiguration"),
         ("HEAD", "/bucket", {}, "HeadBucket"),
         ("PUT", "/bucket", {}, "CreateBucket"),
         ("PUT", "/bucket/", {}, "CreateBucket"),

@@ -2,6 +2,7 @@
 
 import pytest
 from tests.aws.support import ask, gateway
+from tests.live import client, serve
 
 from wildsage.core.errors import ServiceError
 
@@ -117,3 +118,46 @@ def test_an_unsigned_version_2_request_is_read_as_s3():
     status, headers, _ = ask(application, "GET", "/b/k?AWSAccessKeyId=AK&Expires=1&Signature=x")
 
     assert (status, headers["content-type"]) == (200, "us-east-1")
+
+
+@pytest.fixture(scope="module")
+def apart():
+    """An S3 client; what it signs for hosts of their own comes here all the same."""
+
+    async def directories(_context, _request):
+        return {"Buckets": [{"Name": "b--usw2-az1--x-s3"}]}
+
+    async def buckets(_context, _request):
+        return {"Buckets": [{"Name": "general"}]}
+
+    async def write(_context, request):
+        assert (request["RequestRoute"], await request["Body"].read(100)) == ("r", b"x")
+        return {}
+
+    handlers = {"ListDirectoryBuckets": directories, "ListBuckets": buckets, "WriteGetObjectResponse": write}
+    with serve(gateway({"s3": handlers})) as url:
+        yield client("s3", url, config={"inject_host_prefix": False})
+
+
+def test_directory_buckets_are_listed_on_a_host_of_their_own(apart):
+    assert apart.list_directory_buckets()["Buckets"][0]["Name"] == "b--usw2-az1--x-s3"
+    assert apart.list_buckets()["Buckets"][0]["Name"] == "general"
+
+
+def test_the_response_of_an_object_lambda_is_written_on_a_host_of_its_own(apart):
+    apart.write_get_object_response(RequestRoute="r", RequestToken="t", Body=b"x")
+    # Signed for S3 itself, the same path is a bucket's.
+    status, _, body = answer("WriteGetObjectResponse", {}, "POST", "/WriteGetObjectResponse")
+    assert (status, b"UnknownOperationException" in body) == (404, True)
+
+
+@pytest.mark.parametrize(
+    ("service", "method", "target"),
+    [("s3express", "PUT", "/bucket--usw2-az1--x-s3"), ("s3-object-lambda", "GET", "/key")],
+)
+def test_other_operations_of_those_hosts_are_not_taken_for_the_ones_of_s3(service, method, target):
+    status, _, body = ask(gateway({"s3": {"CreateBucket": None}}), method, target, service=service)
+
+    assert status == 400
+    assert b"<Code>NotImplementedException</Code>" in body
+    assert f"signed for {service}".encode() in body

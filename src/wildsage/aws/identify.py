@@ -6,8 +6,9 @@ unsigned request, or one with a signature of version 2, says it by its host; fai
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import quote
 
 from wildsage.aws.http import HttpRequest
@@ -30,7 +31,11 @@ PROTOCOLS: Mapping[str, type[Protocol]] = {
 }
 """By their names in the service models."""
 
-_SPECIAL: Mapping[str, type[Protocol]] = {"s3": S3Protocol}
+_SPECIAL: Mapping[str, Callable[[Service], Protocol]] = {
+    name: partial(S3Protocol, signing_name=name) for name in ("s3", "s3express", "s3-object-lambda")
+}
+"""By signing name."""
+
 _CREDENTIAL = re.compile(r"Credential=([^,\s]+)")
 _AWS_HOST = re.compile(r"(?P<labels>.+)\.amazonaws\.com(?:\.cn)?", re.IGNORECASE)
 _REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-\d+")
@@ -90,7 +95,7 @@ class Identifier:
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
-        self._bound: dict[tuple[str, str], Protocol] = {}
+        self._bound: dict[tuple[str, str, str], Protocol] = {}
         nothing = {"metadata": {"protocol": "json"}, "shapes": {}, "operations": {}}
         self._unknown = JsonProtocol(Service("unknown", nothing))
         self._unknown_form = UnknownFormProtocol(Service("unknown", nothing))
@@ -112,7 +117,9 @@ class Identifier:
         host = host_of(request)
         signing_name = credential_scope(request).signing_name or host.signing_name or "s3"
         path = f"/{quote(host.bucket)}{request.path}" if host.bucket else request.path
-        calls = [self._call(request, service, path) for service in self._candidates(signing_name)]
+        calls = [
+            self._call(request, service, signing_name, path) for service in self._candidates(signing_name)
+        ]
         found = next((call for call in calls if len(calls) == 1 or _claims(call)), None)
         if found is None and not calls:
             raise NotImplementedOperationError(
@@ -125,7 +132,7 @@ class Identifier:
         signing_name = service.metadata.get("signingName", service.metadata.get("endpointPrefix", ""))
         for candidate in self._candidates(signing_name):
             if candidate.protocols[0] in PROTOCOLS:
-                protocol = self._bind(candidate, candidate.protocols[0])
+                protocol = self._bind(candidate, candidate.protocols[0], signing_name)
                 if isinstance(protocol, RestProtocol):
                     protocol.prepare()
 
@@ -134,23 +141,24 @@ class Identifier:
         found = (self._catalogue.service(name) for name in names)
         return [service for service in found if service is not None]
 
-    def _call(self, request: HttpRequest, service: Service, path: str) -> Call:
-        return Call(request, service, self._protocol(request, service), path)
+    def _call(self, request: HttpRequest, service: Service, signing_name: str, path: str) -> Call:
+        return Call(request, service, self._protocol(request, service, signing_name), path)
 
-    def _protocol(self, request: HttpRequest, service: Service) -> Protocol:
+    def _protocol(self, request: HttpRequest, service: Service, signing_name: str) -> Protocol:
         spoken = [name for name in service.protocols if name in PROTOCOLS]
         if not spoken:
             raise NotImplementedOperationError(
                 f"{service.full_name} speaks {', '.join(service.protocols)}, which is not implemented yet"
             )
         asked = _asked_protocol(request)
-        return self._bind(service, asked if asked in spoken else spoken[0])
+        return self._bind(service, asked if asked in spoken else spoken[0], signing_name)
 
-    def _bind(self, service: Service, name: str) -> Protocol:
-        bound = self._bound.get((service.name, name))
+    def _bind(self, service: Service, name: str, signing_name: str) -> Protocol:
+        key = (service.name, name, signing_name)
+        bound = self._bound.get(key)
         if bound is None:
-            make = _SPECIAL.get(service.name, PROTOCOLS[name])
-            bound = self._bound[service.name, name] = make(service)
+            make = _SPECIAL.get(signing_name, PROTOCOLS[name])
+            bound = self._bound[key] = make(service)
         return bound
 
 

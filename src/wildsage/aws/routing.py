@@ -1,13 +1,12 @@
 """Which operation of a REST service a method, path and query string call, read off its model."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 from wildsage.aws.http import HttpRequest
 from wildsage.aws.model import Operation, Service
-from wildsage.aws.texts import load
 
 _LABEL = re.compile(r"\{(?P<name>[^}+]+)(?P<greedy>\+?)\}")
 Query = Mapping[str, Sequence[str]]
@@ -53,14 +52,22 @@ class _Candidate:
 
 
 class Router:
-    """The routes of one service."""
+    """The routes of one service.
 
-    def __init__(self, service: Service) -> None:
+    Of operations with one route, the one that the model does not call deprecated has it. A deprecated one is
+    no other request on the wire: the same elements, which its successor knows by newer members.
+
+    Parameters
+    ----------
+    names
+        The operations that have a route.
+    """
+
+    def __init__(self, service: Service, names: Iterable[str]) -> None:
         self._paths: dict[str, dict[re.Pattern[str], list[_Candidate]]] = {}
-        unrouted = load("services.toml").get(service.name, {}).get("unrouted", ())
-        for name in service.operation_names:
+        for name in names:
             operation = service.operation(name)
-            if operation is not None and name not in unrouted:
+            if operation is not None:
                 self._add(operation)
         for method, paths in self._paths.items():
             # More literal text first: /WriteGetObjectResponse before /{Bucket}.

@@ -4,7 +4,7 @@ The document in the body is the affair of the two subclasses.
 """
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -45,7 +45,12 @@ class RestProtocol(Protocol):
     @cached_property
     def router(self) -> Router:
         """The routes of the service."""
-        return Router(self.service)
+        return Router(self.service, self.routed)
+
+    @property
+    def routed(self) -> Iterable[str]:
+        """The operations that have a route."""
+        return self.service.operation_names
 
     def prepare(self) -> None:
         """Make the routes now, not with the first request."""

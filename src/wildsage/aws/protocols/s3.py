@@ -2,6 +2,8 @@
 
 import base64
 import hashlib
+from collections.abc import Iterable, Mapping
+from itertools import chain
 from typing import Any
 
 from wildsage.aws.http import HttpResponse
@@ -12,18 +14,34 @@ from wildsage.aws.protocols.rest_xml import DECLARATION, RestXmlProtocol, elemen
 from wildsage.aws.protocols.xml_codec import escaped
 from wildsage.aws.routing import decode_label
 from wildsage.aws.texts import load
-from wildsage.core.errors import ServiceError
+from wildsage.core.errors import NotImplementedOperationError, ServiceError
 from wildsage.services.operation import Request, Response
 
 
 class S3Protocol(RestXmlProtocol):
-    """The dialect of S3."""
+    """The dialect of S3.
+
+    Parameters
+    ----------
+    signing_name
+        What requests are signed for: directory buckets and Object Lambda live on hosts of their own, where a
+        path that is a bucket here means something else.
+    """
 
     request_id_header = "x-amz-request-id"
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, signing_name: str = "s3") -> None:
         super().__init__(service)
         self._dialect = load("services.toml")["s3"]
+        self._signing_name = signing_name
+
+    @property
+    def routed(self) -> Iterable[str]:
+        """The operations of the hosts that requests for this signing name go to."""
+        apart: Mapping[str, list[str]] = self._dialect["apart"]
+        if self._signing_name in apart:
+            return apart[self._signing_name]
+        return [name for name in self.service.operation_names if name not in chain(*apart.values())]
 
     async def find_operation(self, call: Call) -> str:
         """Match method, path and query string; S3 has a code for paths that are not UTF-8."""
@@ -31,6 +49,11 @@ class S3Protocol(RestXmlProtocol):
             decode_label(call.path)
         except UnicodeDecodeError:
             raise UnreadableError("Couldn't parse the specified URI.", code="InvalidURI") from None
+        if self._signing_name != "s3" and self.router.match(call.request, call.path) is None:
+            raise NotImplementedOperationError(
+                f"{call.request.method} {call.path[:256]} signed for {self._signing_name}: of its operations"
+                f" only {', '.join(self.routed)} is known in Wildsage. Use a general purpose bucket"
+            )
         return await super().find_operation(call)
 
     async def parse(self, call: Call, operation: Operation) -> Request:

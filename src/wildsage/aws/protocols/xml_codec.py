@@ -63,7 +63,8 @@ class XmlCodec:
                 element = member.element if member.kind == "list" else member
                 elements[member.wire_name(name)] = (name, self._entry_parser(member, element), True)
             else:
-                elements[member.wire_name(name)] = (name, self.parser(member), False)
+                # Of two members with one element name (a former scalar, its list) the list takes all.
+                elements.setdefault(member.wire_name(name), (name, self.parser(member), False))
         return _structure_parser(elements, attributes)
 
     def _entry_parser(self, member: Shape, element: Shape) -> Parse:
