@@ -42,7 +42,7 @@ class Generator:
     def structure(self, shape, depth=0):
         if getattr(shape, "is_document_type", False):
             return {"any": ["thing", 1]}
-        members = dict(shape.members)
+        members = without_namesakes(shape.members)
         if getattr(shape, "is_tagged_union", False):
             name = sorted(members)[next(self._counter) % len(members)]
             members = {name: members[name]}
@@ -71,3 +71,12 @@ class Generator:
     def _number(self, shape):
         low, high = shape.metadata.get("min", 0), shape.metadata.get("max", 1000)
         return min(high, max(low, next(self._counter) % 100))
+
+
+def without_namesakes(members):
+    """Return members without those that others in the same place have the wire name of, lists kept."""
+    by_name = {}
+    for name, member in sorted(members.items(), key=lambda item: item[1].type_name == "list"):
+        place = member.serialization.get("location"), member.serialization.get("name", name)
+        by_name[place] = name
+    return {name: member for name, member in members.items() if name in by_name.values()}

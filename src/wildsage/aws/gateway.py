@@ -9,7 +9,7 @@ from wildsage.aws.caller import Caller
 from wildsage.aws.http import HttpRequest, HttpResponse
 from wildsage.aws.identify import Host, Identifier, host_of
 from wildsage.aws.model import Catalogue, Operation, Service
-from wildsage.aws.protocols.base import Call, UnknownOperationError
+from wildsage.aws.protocols.base import Call, UnknownOperationError, internal_failure
 from wildsage.aws.request_log import RequestLog
 from wildsage.aws.texts import load
 from wildsage.aws.validation import Validator
@@ -114,7 +114,7 @@ class Gateway:
             response = call.protocol.serialize_error(error, call, request_id)
         except Exception as error:  # the boundary: a fault of ours is logged in full and told in brief
             _logger.exception("%s failed, request id %s", call, request_id)
-            failure = disk_trouble(error) or _internal_failure(request_id)
+            failure = disk_trouble(error) or internal_failure(request_id)
             code = failure.code
             response = call.protocol.serialize_error(failure, call, request_id)
         self._log.end(call, request_id, response.status, code, began)
@@ -219,10 +219,6 @@ def _is_plain_question(request: HttpRequest) -> bool:
         and "authorization" not in request.headers
         and host_of(request) == Host()
     )
-
-
-def _internal_failure(request_id: str) -> ServiceError:
-    return ServiceError(f"The server met an internal error; its log has the details under {request_id}")
 
 
 async def _live(receive: asgi.Receive, send: asgi.Send) -> None:

@@ -85,6 +85,16 @@ class Shape:
         """Return the name of this shape on the wire where the model calls it `name`."""
         return str(self.traits.get("locationName", name))
 
+    @cached_property
+    def event_stream(self) -> str | None:
+        """The member that is a stream of events, if one is."""
+        return next((name for name, member in self.members.items() if member.is_event_stream), None)
+
+    @property
+    def error_code(self) -> str:
+        """The code that this structure has on the wire if it is an error."""
+        return str(self.traits.get("error", {}).get("code", self.name))
+
     @property
     def payload(self) -> str | None:
         """The member that is the whole body, if one is."""
@@ -124,12 +134,6 @@ class Operation:
     def output(self) -> Shape:
         """The structure of the response."""
         return self._shape(self.raw.get("output"))
-
-    @property
-    def has_event_stream(self) -> bool:
-        """Whether request or response is a stream of events."""
-        members = (*self.input.members.values(), *self.output.members.values())
-        return any(member.is_event_stream for member in members)
 
 
 _EMPTY_SHAPES: Mapping[str, Raw] = {"Empty": {"type": "structure", "members": {}}}

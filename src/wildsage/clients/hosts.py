@@ -59,7 +59,8 @@ def service_of(host: str) -> str | None:
         labels.pop()
     if _S3.fullmatch(labels[-1]):
         return "s3"
-    return labels[-1].removesuffix("-fips")
+    # Streams of CloudWatch Logs have a host of their own: stream-logs.eu-west-1.amazonaws.com.
+    return labels[-1].removesuffix("-fips").removeprefix("stream-")
 
 
 def is_metadata_address(host: str) -> bool:

@@ -12,7 +12,7 @@ model, and serializes what it returns. Orchestrators call the same method.
 """
 
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
 from wildsage.core.context import RequestContext
@@ -21,8 +21,18 @@ Request = dict[str, Any]
 """Members by their names in the service model. Timestamps are epoch seconds (float), blobs are bytes, a
 streaming member is a `ByteStream`. Absent members are absent."""
 
+Event = Mapping[str, Mapping[str, Any]]
+"""What is sent at one moment of an event stream: ``{"PayloadPart": {"Bytes": b"…"}}``."""
+
+EventStream = AsyncIterator[Event]
+"""The value of a response's member that is an event stream, such as ``Body`` of
+InvokeEndpointWithResponseStream: mostly what an async generator returns. The status of the response has gone
+out before its first event is asked for, so whatever can be refused is refused by the handler itself. Later a
+`ServiceError` ends the stream with that error, and any other exception with an internal failure. When the
+client is gone the stream is closed (``aclose``)."""
+
 Response = dict[str, Any]
-"""The same conventions as a request. A member that is None is not sent."""
+"""The same conventions as a request, and event streams. A member that is None is not sent."""
 
 STATUS = "HTTPStatusCode"
 """Key of a response that sets the HTTP status of a success, where it differs from the model's."""

@@ -147,6 +147,11 @@ class Protocol(ABC):
         """Write an error in the shape that clients of this protocol read."""
 
 
+def internal_failure(request_id: str) -> ServiceError:
+    """Return what a client is told of a fault of ours."""
+    return ServiceError(f"The server met an internal error; its log has the details under {request_id}")
+
+
 def late(functions: Mapping[Key, Callable[..., Any]], key: Key) -> Callable[..., Any]:
     """Return a function that is looked up when it is called: shapes may contain themselves."""
 

@@ -13,6 +13,7 @@ from wildsage.aws.protocols.base import (
     UnreadableError,
     read_document,
 )
+from wildsage.aws.protocols.event_stream import EVENT_STREAM_TYPE, EventStreamCodec
 from wildsage.aws.protocols.json_codec import JsonCodec, dumps, loads
 from wildsage.core.errors import ServiceError
 from wildsage.services.operation import Request, Response
@@ -24,6 +25,7 @@ class JsonProtocol(Protocol):
     def __init__(self, service: Service) -> None:
         super().__init__(service)
         self._codec = JsonCodec()
+        self._events = EventStreamCodec("application/json", self._codec.document)
         self._content_type = f"application/x-amz-json-{service.metadata.get('jsonVersion', '1.1')}"
 
     async def find_operation(self, call: Call) -> str:
@@ -47,9 +49,24 @@ class JsonProtocol(Protocol):
 
     def serialize(self, operation: Operation, response: Response, request_id: str) -> HttpResponse:
         """Write the document; an operation without output answers with an empty body."""
-        document = self._codec.serializer(operation.output)(response)
-        body = dumps(document) if "output" in operation.raw else b""
-        return HttpResponse(200, self._headers(request_id), body)
+        stream = operation.output.event_stream
+        if stream is not None:
+            return self._serialize_events(operation, stream, response, request_id)
+        body = self._codec.document(operation.output)(response)
+        return HttpResponse(200, self._headers(request_id), body if "output" in operation.raw else b"")
+
+    def _serialize_events(
+        self, operation: Operation, stream: str, response: Response, request_id: str
+    ) -> HttpResponse:
+        headers = [("content-type", EVENT_STREAM_TYPE), (self.request_id_header, request_id)]
+        members = {name: value for name, value in response.items() if name != stream}
+        body = self._events.stream(
+            operation.output.members[stream],
+            response[stream],
+            request_id,
+            initial=self._codec.document(operation.output)(members),
+        )
+        return HttpResponse(200, headers, body)
 
     def serialize_error(self, error: ServiceError, call: Call, request_id: str) -> HttpResponse:  # noqa: ARG002 - for REST
         """Write ``{"__type": code, "message": …}`` and the error's own members."""

@@ -72,6 +72,11 @@ class JsonCodec:
         """Return a function from a value of `shape` to a JSON value; it raises TypeError."""
         return self._compiled(shape, self._serializers, self._compile_serializer)
 
+    def document(self, shape: Shape) -> Callable[[Any], bytes]:
+        """Return a function from a value of `shape` to a JSON document; it raises TypeError."""
+        serialize = self.serializer(shape)
+        return lambda value: dumps(serialize(value))
+
     def _compiled(
         self, shape: Shape, compiled: dict[str, Convert], compile_: Callable[[Shape], Convert]
     ) -> Convert:

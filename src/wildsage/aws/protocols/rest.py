@@ -20,6 +20,7 @@ from wildsage.aws.protocols.base import (
     UnreadableError,
     read_document,
 )
+from wildsage.aws.protocols.event_stream import EVENT_STREAM_TYPE, EventStreamCodec
 from wildsage.aws.protocols.timestamps import RFC_822
 from wildsage.aws.routing import Query, Router, decode_label
 from wildsage.aws.texts import load
@@ -34,7 +35,15 @@ Fields = list[tuple[str, str]]
 
 
 class RestProtocol(Protocol):
-    """A protocol whose operations are methods on paths."""
+    """A protocol whose operations are methods on paths.
+
+    Attributes
+    ----------
+    events
+        Writes event streams, whose documents are the subclass's.
+    """
+
+    events: EventStreamCodec
 
     def __init__(self, service: Service) -> None:
         super().__init__(service)
@@ -144,6 +153,11 @@ class RestProtocol(Protocol):
             else:
                 document[name] = value
         status = _status(operation, document)
+        stream = operation.output.event_stream
+        if stream is not None:
+            headers.append(("content-type", EVENT_STREAM_TYPE))
+            events = self.events.stream(operation.output.members[stream], document[stream], request_id)
+            return HttpResponse(status, headers, events)
         body, content_type = self._body(operation, document)
         if content_type and not any(name.lower() == "content-type" for name, _ in headers):
             headers.append(("content-type", content_type))

@@ -5,6 +5,7 @@ from typing import Any
 from wildsage.aws.http import HttpResponse
 from wildsage.aws.model import Operation, Service, Shape
 from wildsage.aws.protocols.base import Call
+from wildsage.aws.protocols.event_stream import EventStreamCodec
 from wildsage.aws.protocols.json import error_document
 from wildsage.aws.protocols.json_codec import JsonCodec, dumps, loads
 from wildsage.aws.protocols.rest import RestProtocol, error_headers
@@ -19,6 +20,7 @@ class RestJsonProtocol(RestProtocol):
     def __init__(self, service: Service) -> None:
         super().__init__(service)
         self._codec = JsonCodec()
+        self.events = EventStreamCodec(self.document_type, self._codec.document)
 
     def parse_document(self, body: bytes, shape: Shape) -> Any:
         """Read the document."""
@@ -27,7 +29,7 @@ class RestJsonProtocol(RestProtocol):
     def write_document(self, value: Any, operation: Operation) -> bytes:
         """Write the document."""
         shape = operation.output
-        return dumps(self._codec.serializer(shape.members[shape.payload] if shape.payload else shape)(value))
+        return self._codec.document(shape.members[shape.payload] if shape.payload else shape)(value)
 
     def serialize_error(self, error: ServiceError, call: Call, request_id: str) -> HttpResponse:
         """Write the code into a header, message and members into the body."""

@@ -1,10 +1,12 @@
 """The rest-xml protocol: methods on paths, XML documents in the body."""
 
+from collections.abc import Callable
 from typing import Any
 
 from wildsage.aws.http import HttpResponse
 from wildsage.aws.model import Operation, Service, Shape
 from wildsage.aws.protocols.base import Call, UnreadableError
+from wildsage.aws.protocols.event_stream import EventStreamCodec
 from wildsage.aws.protocols.rest import RestProtocol, error_headers
 from wildsage.aws.protocols.xml_codec import XmlCodec, escaped
 from wildsage.aws.protocols.xml_tree import parse
@@ -21,6 +23,7 @@ class RestXmlProtocol(RestProtocol):
     def __init__(self, service: Service) -> None:
         super().__init__(service)
         self.codec = XmlCodec()
+        self.events = EventStreamCodec("text/xml", self._event_document)
 
     def unreadable(self, message: str) -> ServiceError:
         """Return the error of a document that cannot be read."""
@@ -44,6 +47,16 @@ class RestXmlProtocol(RestProtocol):
         else:
             self.codec.writer(payload, root)(out, value)
         return "".join(out).encode()
+
+    def _event_document(self, shape: Shape) -> Callable[[Any], bytes]:
+        write = self.codec.writer(shape, shape.wire_name(shape.name))
+
+        def document(value: Any) -> bytes:
+            out: list[str] = []
+            write(out, value)
+            return "".join(out).encode()
+
+        return document
 
     def root_name(self, operation: Operation, payload: Shape) -> str:  # noqa: ARG002 - S3 asks for it
         """Return the name of a response's root element."""
