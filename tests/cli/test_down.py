@@ -49,3 +49,40 @@ def test_a_process_that_is_gone_already_is_no_error(layout, server, capsys):
 def test_all_where_nothing_runs_says_so(layout, capsys):
     assert main(["down", "--all", "--data-dir", str(layout.root)]) == 0
     assert capsys.readouterr().out == f"Nothing of {layout.root} is running.\n"
+
+
+# Holds the data directory, answers connections, and does nothing when it is asked to end.
+HANGING = """
+import fcntl, os, pathlib, signal, sys
+root = pathlib.Path(sys.argv[1])
+lock = open(root / "server.lock", "w")
+fcntl.flock(lock, fcntl.LOCK_EX)
+lock.write(f"{os.getpid()}")
+lock.flush()
+(root / "server.json").write_text("{}")
+signal.signal(signal.SIGTERM, lambda *_: print("asked", flush=True))
+print("ready", flush=True)
+while True:
+    signal.pause()
+"""
+
+
+def test_a_server_that_hangs_is_killed_by_all_and_by_nothing_less(layout, capsys, monkeypatch):
+    monkeypatch.setattr("wildsage.cli.down._PATIENCE_SECONDS", 0.2)
+    command = [sys.executable, "-c", HANGING, str(layout.root)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"ready\n"
+        assert main(["down", "--data-dir", str(layout.root)]) == 1
+        assert process.stdout.readline() == b"asked\n"
+        said = capsys.readouterr().err
+        assert f"the server (process {process.pid}) has not ended" in said
+        assert "`wildsage down --all` kills it" in said
+        assert main(["down", "--all", "--data-dir", str(layout.root)]) == 0
+        assert process.wait(5) == -9
+    assert "Wildsage is down." in capsys.readouterr().out
+    assert not layout.server.exists()
+
+
+def test_where_nothing_runs_it_says_how_to_start(layout, capsys):
+    assert main(["down", "--data-dir", str(layout.root)]) == 1
+    assert "start it with `wildsage up -d" in capsys.readouterr().err

@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from wildsage import __version__
 from wildsage.cli.console import CommandError
 from wildsage.cli.main import main
 from wildsage.cli.server import Wishes, data_directory, serve
@@ -105,3 +106,64 @@ def test_a_terminated_server_closes_its_store(tmp_path):
         assert server.wait(20) == 0
     assert not layout.server.exists()
     assert not list(layout.root.glob("*-wal"))
+
+
+LISTENER = """
+import fcntl, pathlib, socket, sys
+if len(sys.argv) > 1:
+    lock = open(pathlib.Path(sys.argv[1]) / "server.lock", "w")
+listener = socket.create_server(("127.0.0.1", 0))
+print(listener.getsockname()[1], flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("is_server", [False, True])
+def test_a_port_in_use_names_its_owner(empty, tmp_path, is_server):
+    other = Layout(tmp_path / "the other")
+    other.make()
+    words = [sys.executable, "-c", LISTENER, *([str(other.root)] if is_server else [])]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as owner:
+        port = int(owner.stdout.readline())
+        with pytest.raises(CommandError) as caught:
+            serve(Wishes(empty.root, port=port), on_ready=lambda _server: None)
+    said = str(caught.value)
+    assert f"port {port} of 127.0.0.1 is in use by" in said
+    assert f"process {owner.pid}" in said
+    assert sys.executable in said
+    assert "--port" in said
+    assert ("the Wildsage server of" in said) is is_server
+    assert (f"wildsage down --data-dir '{other.root}'" in said) is is_server
+
+
+@pytest.mark.parametrize("detach", [["-d"], []])
+@pytest.mark.parametrize("place", ["/proc/nope", "{file}", "{file}/below"])
+def test_a_folder_that_cannot_hold_state_is_told(tmp_path, capsys, detach, place):
+    (tmp_path / "file").touch()
+    place = place.format(file=tmp_path / "file")
+    assert main(["up", *detach, "--data-dir", place]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"wildsage: cannot keep state in {place}: ")
+    assert said.count("\n") == 1
+
+
+def test_a_newer_state_is_refused_with_versions_and_a_way_back_and_left_alone(empty):
+    Database(empty.state_database, "state").close()
+    with sqlite3.connect(empty.state_database) as connection:
+        connection.execute("INSERT INTO schema_version (version) VALUES (9999)")
+    connection.close()
+    settings = json.dumps({"account": "1" * 12, "region": "us-east-1", "port": 1, "version": "9.8.7"})
+    empty.settings.write_text(settings)
+    copy = empty.upgrades / "state-schema-5.db"
+    empty.upgrades.mkdir()
+    copy.touch()
+    said = start(empty)
+    for part in (
+        "its schema is 9999",
+        "Wildsage 9.8.7",
+        f"this is {__version__}",
+        str(copy),
+        "wildsage restore",
+    ):
+        assert part in said
+    assert empty.settings.read_text() == settings

@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from wildsage.store.database import Database, DatabaseClosedError, migrate
+from wildsage.store.database import Database, DatabaseClosedError
 
 PUT = "INSERT INTO tag (arn, key, value) VALUES (?, ?, ?)"
 
@@ -141,18 +141,6 @@ def test_nobody_else_can_read_it(state):
     assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
 
 
-def test_migrations_run_once_and_refuse_a_newer_state(tmp_path):
-    path = tmp_path / "x.db"
-    Database(path, "state").close()
-    Database(path, "state").close()
-    connection = sqlite3.connect(path)
-    connection.execute("INSERT INTO schema_version (version) VALUES (9999)")
-    connection.commit()
-    with pytest.raises(RuntimeError, match="newer Wildsage"):
-        migrate(connection, "state")
-    connection.close()
-
-
 def test_listeners_hear_of_a_commit_before_its_writer_does(state):
     heard = []
     state.listen("topic", lambda: heard.append(len(state.read("SELECT * FROM tag"))))
@@ -199,3 +187,19 @@ def test_a_closed_database_is_one_file(tmp_path):
     database.read("SELECT * FROM tag")
     database.close()
     assert [path.name for path in tmp_path.iterdir()] == ["x.db"]
+
+
+def test_it_says_what_it_wrote_and_whether_it_can(state):
+    before = state.statistics()
+    state.write_blocking(lambda t: t.execute(PUT, ("a", "k", "v")))
+    with pytest.raises(ZeroDivisionError):
+        state.write_blocking(_fail_after_notify)
+    after = state.statistics()
+    assert after.works - before.works == 1
+    assert after.commits - before.commits == 2
+    assert (after.failures, after.waiting) == (0, 0)
+    assert after.size > 0
+    assert after.log_size > 0
+    assert state.is_writing
+    state.close()
+    assert not state.is_writing

@@ -53,8 +53,7 @@ def test_a_journal_goes_on_behind_its_last_whole_line(folder):
     assert kinds(folder) == [(1, "started"), (2, "launched")]
 
 
-def test_the_exit_record_waits_for_space(folder, monkeypatch):
-    """Without it the server would launch a run again that has ended well."""
+def new_run(folder):
     job = {
         "run_id": "r",
         "purpose": "train",
@@ -66,7 +65,12 @@ def test_the_exit_record_waits_for_space(folder, monkeypatch):
     program = {"argv": [], "environment": {}, "mounts": [], "working_directory": "/", "needs_opt_ml": False}
     rest = {"program": program, "channels": [], "model": [], "limits": {}}
     (folder.path / "job.json").write_text(json.dumps(job | rest))
-    run = Run(folder.path)
+    return Run(folder.path)
+
+
+def test_the_exit_record_waits_for_space(folder, monkeypatch):
+    """Without it the server would launch a run again that has ended well."""
+    run = new_run(folder)
     monkeypatch.setattr(run, "_record", lambda: ExitRecord("completed", 1.0, exit_code=0))
     write, attempts = run_module.write_durably, []
 
@@ -81,3 +85,37 @@ def test_the_exit_record_waits_for_space(folder, monkeypatch):
     run.carry()
     assert attempts == ["exit.json"] * 4
     assert folder.exit_record().outcome == "completed"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [("completed", "disk_full"), ("stopped", "disk_full"), ("failed", "failed")]
+)
+def test_artifacts_that_find_no_space_end_the_run_and_free_what_they_took(folder, monkeypatch, before, after):
+    """Not as a platform error: a second run would fill the disk again."""
+
+    def full(_ml, out, **_options):
+        (out / "model.tar.gz").write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(run_module, "pack_artifacts", full)
+    run = new_run(folder)
+    monkeypatch.setattr(run, "_stage", lambda: None)
+    monkeypatch.setattr(run, "_contain", lambda: None)
+    monkeypatch.setattr(run, "_judge", lambda _: ExitRecord(before, 1.0, exit_code=7, billable_seconds=2.0))
+    record = run.carry()
+    assert (record.outcome, record.exit_code, record.billable_seconds) == (after, 7, 2.0)
+    if after == "disk_full":
+        assert "disk is full (No space left on device): the artifacts could not be packed" in record.message
+    assert not folder.out.exists()
+
+
+def test_inputs_that_find_no_space_end_the_run(folder, monkeypatch):
+    run = new_run(folder)
+
+    def full():
+        raise OSError(errno.EDQUOT, "Disk quota exceeded", "/some/path")
+
+    monkeypatch.setattr(run, "_stage", full)
+    record = run.carry()
+    assert record.outcome == "disk_full"
+    assert "/some/path" not in record.message

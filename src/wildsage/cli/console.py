@@ -25,6 +25,24 @@ def running_server(arguments: Namespace) -> ServerInfo:
         raise CommandError(str(error)) from None
 
 
+def make_data_dir(layout: Layout) -> None:
+    """Make the data directory unless it is there.
+
+    Raises
+    ------
+    CommandError
+        If it cannot be.
+    """
+    try:
+        layout.make()
+        layout.lock.touch(mode=0o600)
+    except OSError as error:
+        raise CommandError(
+            f"cannot keep state in {layout.root}: {error.strerror} ({error.filename})."
+            " Choose a folder that you may write, with --data-dir or $WILDSAGE_DATA_DIR"
+        ) from None
+
+
 def what_keeps_running(count: int) -> str:
     """Say that containers outlive the server, and how to end them."""
     noun = "container (a job or an endpoint worker)" if count == 1 else "containers (jobs, endpoint workers)"

@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 
 from wildsage.app import framework_environments, image_catalogue
-from wildsage.cli.console import CommandError, table
+from wildsage.cli.console import CommandError, make_data_dir, table
 from wildsage.cli.server import default_cache_dir
 from wildsage.images.catalogue import UnknownImageError
 from wildsage.images.environments import EnvironmentBuildError
@@ -49,7 +49,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
 def _execute(arguments: argparse.Namespace) -> int:
     layout = Layout(arguments.data_dir)
-    layout.make()
+    make_data_dir(layout)
     registered = RegisteredImages(layout.images)
     if arguments.action == "add":
         source = Path(arguments.source)

@@ -3,11 +3,11 @@
 import asyncio
 import contextlib
 import errno
-import fcntl
 import json
 import os
 import re
 import resource
+import shlex
 import signal
 import socket
 import sqlite3
@@ -18,11 +18,15 @@ from typing import Any
 
 import uvicorn
 
+from wildsage import __version__
 from wildsage.app import Application, Settings
-from wildsage.cli.console import CommandError
+from wildsage.cli.console import CommandError, make_data_dir
 from wildsage.clients.discovery import ServerInfo
 from wildsage.core.clock import SystemClock
+from wildsage.observe.processes import listening_on
+from wildsage.store.directory_lock import DirectoryInUseError, owned
 from wildsage.store.layout import Layout
+from wildsage.store.migrate import NewerSchemaError, check_schema, schema_of
 from wildsage.supervisor.contract import write_durably
 from wildsage.supervisor.folder import living_runs
 
@@ -68,24 +72,17 @@ def data_directory(layout: Layout) -> Iterator[None]:
     Raises
     ------
     CommandError
-        If another server does.
+        If another server does, or it cannot be one.
     """
-    layout.make()
-    descriptor = os.open(layout.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    make_data_dir(layout)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            owner = os.pread(descriptor, 64, 0).decode().strip() or "unknown"
-            raise CommandError(
-                f"another Wildsage server (process {owner}) owns {layout.root}."
-                f" Stop it with `wildsage down --data-dir {layout.root}`, or give this one its own --data-dir"
-            ) from None
-        os.truncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-        yield
-    finally:
-        os.close(descriptor)
+        with owned(layout):
+            yield
+    except DirectoryInUseError as error:
+        raise CommandError(
+            f"another Wildsage server (process {error.owner or 'unknown'}) owns {layout.root}."
+            f" Stop it with `wildsage down --data-dir {layout.root}`, or give this one its own --data-dir"
+        ) from None
 
 
 def remembered(layout: Layout, wishes: Wishes) -> tuple[str, str, int | None]:
@@ -168,12 +165,47 @@ def _listen(port: int) -> socket.socket:
         listener.close()
         if error.errno != errno.EADDRINUSE:
             raise
-        raise CommandError(
-            f"port {port} of {_HOST} is in use by another process."
-            f" Find it with `ss -ltnp 'sport = :{port}'`, or choose another with --port"
-        ) from None
+        raise CommandError(f"port {port} of {_HOST} is in use by {_port_owner(port)}") from None
     listener.listen(2048)
     return listener
+
+
+def _port_owner(port: int) -> str:
+    """Say who listens on a port, and what to do about it."""
+    owner = listening_on(port)
+    other = "or choose another with --port"
+    if owner is None:
+        return f"another user's process. Find it with `sudo ss -ltnp 'sport = :{port}'`, {other}"
+    if owner.data_dir is None:
+        return f"process {owner.pid} ({owner.command[:200]}). End it, {other}"
+    return (
+        f"the Wildsage server of {owner.data_dir} (process {owner.pid}: {owner.command[:200]})."
+        f" Stop it with `wildsage down --data-dir {shlex.quote(str(owner.data_dir))}`, {other}"
+    )
+
+
+def _check_versions(layout: Layout) -> None:
+    """Refuse a data directory that a newer Wildsage has changed, before anything in it is written."""
+    for path, folder in ((layout.state_database, "state"), (layout.telemetry_database, "telemetry")):
+        try:
+            check_schema(schema_of(path), folder)
+        except NewerSchemaError as error:
+            raise CommandError(f"cannot serve {layout.root}: {error}. {_way_back(layout)}") from None
+        except sqlite3.Error as error:
+            raise CommandError(f"cannot serve {layout.root}: {error}") from None
+
+
+def _way_back(layout: Layout) -> str:
+    try:
+        version = json.loads(layout.settings.read_text()).get("version", "unknown")
+    except (OSError, ValueError):
+        version = "unknown"
+    copies = sorted(str(path) for path in layout.upgrades.glob("*.db"))
+    return (
+        f"It was last used by Wildsage {version}; this is {__version__}. Install that one or a newer one, or"
+        " restore a backup of before into a new directory (`wildsage restore`)"
+        + (f". Copies from before upgrades: {', '.join(copies)}" if copies else "")
+    )
 
 
 def _allow_many_files() -> None:
@@ -200,11 +232,12 @@ def serve(wishes: Wishes, on_ready: Callable[[ServerInfo], None]) -> None:
     layout = Layout(wishes.data_dir)
     _allow_many_files()
     with data_directory(layout):
+        _check_versions(layout)
         account, region, wanted_port = remembered(layout, wishes)
         listener = _listen_anywhere() if wanted_port is None else _listen(wanted_port)
         port = listener.getsockname()[1]
         url = f"http://{_HOST}:{port}"
-        decided = json.dumps({"account": account, "region": region, "port": port})
+        decided = json.dumps({"account": account, "region": region, "port": port, "version": __version__})
         write_durably(layout.settings, decided)
         settings = Settings(
             layout,

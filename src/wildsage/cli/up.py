@@ -8,7 +8,7 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-from wildsage.cli.console import CommandError, what_keeps_running
+from wildsage.cli.console import CommandError, make_data_dir, what_keeps_running
 from wildsage.cli.registry import load
 from wildsage.clients.discovery import HEALTH_PATH, ServerInfo, ServerNotRunningError, find_server
 from wildsage.observe.server_log import FORMATS, LEVELS, log_to
@@ -100,7 +100,7 @@ def _announce(server: ServerInfo) -> None:
 
 def _detach(arguments: argparse.Namespace) -> int:
     layout = Layout(arguments.data_dir)
-    layout.make()
+    make_data_dir(layout)
     command = [sys.executable, "-m", "wildsage", "up", "--data-dir", str(arguments.data_dir)]
     for name in ("port", "account", "region", "log_format", "log_level"):
         value = getattr(arguments, name, None)

@@ -60,7 +60,7 @@ CAUSES: Final = (
     Cause("environment", r"the environment (\S+) could not be prepared", "let pip reach a package index, then try `wildsage images prepare IMAGE`"),
     Cause("image", r"does not exist or cannot run on this machine|cannot run here: |has no executable `", "choose an image of `wildsage images ls`, or register one with `wildsage images add`"),
     # The machine
-    Cause("full-disk", r"No space left on device|Disk quota exceeded|InsufficientStorage|database or disk is full", "free space where `wildsage doctor` shows the state, then run it again"),
+    Cause("full-disk", r"No space left on device|Disk quota exceeded|InsufficientStorage|database or disk is full", "free space (`wildsage du` shows what takes it, `wildsage gc` removes what nobody needs), then run it again"),
     Cause("sandbox", r"install the package 'bubblewrap'|sandbox could not be set up|containers see: put the data", "do what `wildsage doctor` says of sandboxes, then run it again"),
     Cause("memory", r"(?i)out of memory|MemoryError|Cannot allocate memory", "use an instance type with more memory, or smaller batches; `wildsage explain {name}` shows the peak"),
     # Time

@@ -149,7 +149,7 @@ def failure_reason(job: Resource, record: ExitRecord) -> str:
     name = job.key.name
     if record.outcome == "input_error":
         return with_next_step(record.message, name)
-    if record.outcome == "platform_error":
+    if record.outcome in ("platform_error", "disk_full"):
         return with_next_step(f"InternalServerError: {record.message}", name)
     kind: str = job.body.get("_ImageKind", "registered")
     if record.failure and kind == "registered":

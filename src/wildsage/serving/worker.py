@@ -332,7 +332,7 @@ def _read_ending(record: ExitRecord | None) -> tuple[EndKind, str]:
     """Say why a container ended by itself."""
     if record is None:
         return "lost", "the process that carried the container is gone"
-    if record.outcome == "platform_error":
+    if record.outcome in ("platform_error", "disk_full"):
         return "lost", record.message
     if record.outcome == "input_error":
         return "refused", record.message

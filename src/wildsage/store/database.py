@@ -17,15 +17,15 @@ database can stand behind the same contract.
 import asyncio
 import contextlib
 import queue
-import re
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar
+
+from wildsage.store.migrate import migrate
 
 T = TypeVar("T")
 
@@ -112,7 +112,7 @@ class Database:
         self._commits = self._works = self._failures = 0
         path.touch(mode=0o600)  # it holds secrets; SQLite gives the files beside it the same mode
         self._connection = self._connect()
-        migrate(self._connection, migrations)
+        migrate(self._connection, path, migrations)
         self._writer = threading.Thread(target=self._write_loop, name=f"writer-{path.stem}", daemon=True)
         self._writer.start()
 
@@ -288,34 +288,3 @@ def _undo(connection: sqlite3.Connection) -> None:
     if connection.in_transaction:
         with contextlib.suppress(sqlite3.Error):
             connection.execute("ROLLBACK")
-
-
-def migrate(connection: sqlite3.Connection, folder: str) -> None:
-    """Bring a database to the newest schema: each numbered file once, each in its own transaction.
-
-    An interrupted migration leaves the version before it, and is run again at the next start.
-
-    Raises
-    ------
-    RuntimeError
-        If the database was written by a newer Wildsage.
-    """
-    connection.execute("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL)")
-    row = connection.execute("SELECT MAX(version) FROM schema_version").fetchone()
-    current: int = row[0] or 0
-    scripts = sorted(
-        (int(found[1]), entry)
-        for entry in (files("wildsage.store.migrations") / folder).iterdir()
-        if (found := re.fullmatch(r"(\d{4})_\w+\.sql", entry.name))
-    )
-    newest = scripts[-1][0] if scripts else 0
-    if current > newest:
-        raise RuntimeError(
-            f"the state was written by a newer Wildsage (schema {current}, this one knows {newest}): upgrade it"
-        )
-    for number, script in scripts:
-        if number > current:
-            sql = script.read_text()
-            connection.executescript(
-                f"BEGIN IMMEDIATE;\n{sql}\nINSERT INTO schema_version (version) VALUES ({number});\nCOMMIT;"
-            )

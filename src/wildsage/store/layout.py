@@ -28,7 +28,7 @@ class Layout:
 
     @property
     def settings(self) -> Path:
-        """What was decided at the first start and stays: account, port (JSON)."""
+        """What was decided at the first start and stays: account, port; and who was here last (JSON)."""
         return self.root / "settings.json"
 
     @property
@@ -45,6 +45,11 @@ class Layout:
     def telemetry_database(self) -> Path:
         """Log streams, log index and metrics."""
         return self.root / "telemetry.db"
+
+    @property
+    def upgrades(self) -> Path:
+        """Copies of the databases from before their upgrades."""
+        return self.root / "upgrades"
 
     @property
     def credentials(self) -> Path:

@@ -213,7 +213,7 @@ class StopRequest:
     reason: StopReason = "requested"
 
 
-Outcome = Literal["completed", "failed", "stopped", "input_error", "platform_error"]
+Outcome = Literal["completed", "failed", "stopped", "input_error", "disk_full", "platform_error"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +225,7 @@ class ExitRecord:
     outcome
         ``completed`` (exit code 0), ``failed`` (any other end of the container), ``stopped`` (asked to, or
         over its time; artifacts were packed), ``input_error`` (an input could not be brought in: `message`
-        is for the user), ``platform_error`` (Wildsage's own fault; the run may be repeated).
+        is for the user), ``disk_full`` (inputs or artifacts found no space; not repeated), ``platform_error`` (Wildsage's own fault; the run may be repeated).
     exit_code
         Of the container; 128 + N after signal N; None where it never started.
     failure

@@ -45,6 +45,7 @@ CHECKPOINT_CONFIG = "checkpointconfig.json"
 _POLL_SECONDS = 0.1
 _DRAIN_SECONDS = 5.0
 _FULL_DISK_SECONDS = 0.5
+_NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ class Run:
             self.journal.flush()
             write_durably(self.folder / EXIT_FILE, exit_record)
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            if error.errno not in _NO_SPACE:
                 raise
             return False
         return True
@@ -103,14 +104,15 @@ class Run:
         try:
             self._stage()
             ended = self._contain()
-            record = self._judge(ended)
-            return replace(record, artifacts=self._pack())
+            return self._packed(self._judge(ended))
         except StoppedEarlyError:
             return ExitRecord("stopped", _now(), stop_reason=self._stop_requested())
         except InputError as error:
             return ExitRecord("input_error", _now(), message=str(error))
         # RecursionError: folders nested deeper than they can be packed.
         except (LaunchError, UnavailableError, OSError, RecursionError) as error:
+            if isinstance(error, OSError) and error.errno in _NO_SPACE:
+                return ExitRecord("disk_full", _now(), message=_full(error, "the run could not be prepared"))
             return ExitRecord("platform_error", _now(), message=f"{type(error).__name__}: {error}")
 
     # Before the launch
@@ -268,6 +270,20 @@ class Run:
             billable_seconds=round(ended.seconds, 3),
         )
 
+    def _packed(self, record: ExitRecord) -> ExitRecord:
+        """Pack the artifacts. A full disk ends the run: another one would fill it again."""
+        try:
+            return replace(record, artifacts=self._pack())
+        except OSError as error:
+            if error.errno not in _NO_SPACE:
+                raise
+            with suppress(OSError):
+                remove_tree(self.folder / OUT_FOLDER)
+            if record.outcome == "failed":  # why the container failed matters more
+                return record
+            message = _full(error, "the artifacts could not be packed")
+            return replace(record, outcome="disk_full", message=message)
+
     def _pack(self) -> dict[str, int]:
         if self.job.purpose != "train":
             return {}
@@ -275,6 +291,10 @@ class Run:
         out = self.folder / OUT_FOLDER
         out.mkdir(exist_ok=True)
         return pack_artifacts(self.ml, out, compress=self.job.compress_output)
+
+
+def _full(error: OSError, what: str) -> str:
+    return f"the machine's disk is full ({error.strerror}): {what}"
 
 
 def _now() -> float:
