@@ -97,6 +97,7 @@ class Live:
         cwd: Path,
         environ: Mapping[str, str] | None = None,
         brought: bool = True,
+        options: Sequence[str] = (),
         timeout: float = 300,
     ) -> Finished:
         """Run a program to its end under ``wildsage run``; it must end with exit code 0.
@@ -107,9 +108,11 @@ class Live:
             Variables besides `Live.environ`.
         brought
             False: run it without ``wildsage run``, for comparison.
+        options
+            Of ``wildsage run``.
         """
         began = time.monotonic()
-        process = self.start(*command, cwd=cwd, environ=environ, brought=brought)
+        process = self.start(*command, cwd=cwd, environ=environ, brought=brought, options=options)
         try:
             stdout, stderr = process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
@@ -128,12 +131,17 @@ class Live:
         return Finished(stdout, stderr, time.monotonic() - began, contacted)
 
     def start(
-        self, *command: str, cwd: Path, environ: Mapping[str, str] | None = None, brought: bool = True
+        self,
+        *command: str,
+        cwd: Path,
+        environ: Mapping[str, str] | None = None,
+        brought: bool = True,
+        options: Sequence[str] = (),
     ) -> subprocess.Popen[str]:
         """Start a program as `run` does, without waiting for it."""
         watched = {"PYTHONPATH": str(FOLDER / "watch"), "WATCH_CONNECTIONS": str(cwd / "connections.txt")}
         return subprocess.Popen(
-            self._command("run", "--", *command) if brought else command,
+            self._command("run", *options, "--", *command) if brought else command,
             env={**self.environ, **watched, **(environ or {})},
             cwd=cwd,
             stdin=subprocess.DEVNULL,

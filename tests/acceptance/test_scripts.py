@@ -51,6 +51,17 @@ def test_sdk_v2_kmeans_on_a_record_set(server: Live, sdk2: str, tmp_path: Path, 
     np.testing.assert_allclose(results["distances"], distances.min(axis=1), rtol=1e-4)
 
 
+def test_sdk_v2_with_shorter_waits(server: Live, sdk2: str, tmp_path: Path, report_wall: ReportWall):
+    script = str(SCRIPTS / "v2_kmeans.py")
+    finished = server.run(sdk2, script, str(tmp_path / "results"), cwd=tmp_path, options=["--fast-waits"])
+    report_wall("v2_kmeans.py with --fast-waits: fit, deploy, predict, as a user types it", finished.seconds)
+    assert len(np.load(tmp_path / "results.npz")["clusters"]) == 100
+    assert finished.outside == []
+    assert "Training job completed" in finished.stdout or "Completed - Training" in finished.stdout
+    assert "is not known" not in finished.stderr
+    assert finished.seconds < 30, "the endpoint alone is looked at after 30 s otherwise"
+
+
 def test_sdk_v3_builtin_algorithm(server: Live, sdk3: str, tmp_path: Path, report_wall: ReportWall):
     said = json.loads(run_script(server, sdk3, "v3_kmeans.py", tmp_path, report_wall).read_text())
     with tarfile.open(model_archive(server, said["model"], tmp_path)) as archive:

@@ -136,3 +136,22 @@ def test_without_a_server_it_says_how_to_start_one(layout):
 
 def test_without_a_program_it_says_what_is_missing(layout, server):
     assert "say what to run" in run(layout).stderr
+
+
+def test_shorter_waits_are_for_the_program_and_leave_its_own_start_up_file(layout, server, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text("import builtins\nbuiltins.own = 'the users'\n")
+    program = (
+        "import time, builtins, sys, botocore.waiter\n"
+        "from botocore.waiter import Waiter\n"
+        "print(builtins.own, time.sleep.__module__, Waiter.wait.__code__.co_filename.rsplit('/', 1)[-1])\n"
+    )
+    done = [
+        subprocess.run(
+            [*command(layout)[:-1], *options, "--", sys.executable, "-c", program],
+            stdout=subprocess.PIPE, text=True, check=True, env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        ).stdout
+        for options in ([], ["--fast-waits"])
+    ]  # fmt: skip
+    assert done[0].split()[:3] == ["the", "users", "time"]
+    assert "fast_waits.py" not in done[0]
+    assert done[1] == "the users time fast_waits.py\n"

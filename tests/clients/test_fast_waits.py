@@ -23,14 +23,14 @@ def _wait_until(look, poll=30):
     return looks
 
 def _logs_for_job(look, timeout=None, poll=10):
-    began = last = time.time()
+    began = last_describe_job_call = time.time()
     looks = 0
     while True:
         time.sleep(poll)
         if timeout and time.time() > began + timeout:
             return looks
-        if time.time() - last >= 30:
-            looks, last = looks + 1, time.time()
+        if time.time() - last_describe_job_call >= 30:
+            looks, last_describe_job_call = looks + 1, time.time()
             if look():
                 return looks
 """

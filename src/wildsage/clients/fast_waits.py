@@ -32,13 +32,15 @@ _SLEEPERS = (
     # SDK v2
     "sagemaker.session",
     "sagemaker.predictor_async",
-    "sagemaker.model_monitor.model_monitoring",
+    "sagemaker.aws_batch.training_queued_job",
     "sagemaker.remote_function.client",
     "sagemaker_core.main.resources",
     # SDK v3
     "sagemaker.core.resources",
     "sagemaker.core.helper.session_helper",
+    "sagemaker.core.processing",
     "sagemaker.core.remote_function.client",
+    "sagemaker.core.transformer",
     "sagemaker.mlops.feature_store.feature_utils",
     "sagemaker.serve.deployment_progress",
     "sagemaker.serve.predictor_async",
@@ -47,11 +49,10 @@ _SLEEPERS = (
     "sagemaker.train.common_utils.log_streamer",
     "sagemaker.train.common_utils.trainer_wait",
     "sagemaker.train.evaluate.execution",
-    "sagemaker.train.remote_function.client",
 )
 """Modules that sleep in their wait loops, and in nothing else, by ``time.sleep`` of a module-wide ``time``."""
-_LOG_LOOP = ("sagemaker.session", "_logs_for_job")
-"""v2's loop that prints a job's log looks at the job itself every 30 s only, by ``time.time``."""
+_LAST_LOOK = "last_describe_job_call"
+"""A variable of the loops that print a job's log: they look at the job itself every 30 s only, by ``time.time``."""
 _WAITERS = "botocore.waiter"
 
 Undo = Callable[[], None]
@@ -60,8 +61,7 @@ Undo = Callable[[], None]
 class Clock:
     """Stands for the module ``time`` in a module with wait loops: sleeps are short."""
 
-    def __init__(self, log_loop: object = None) -> None:
-        self._log_loop = log_loop
+    def __init__(self) -> None:
         self._skipped = threading.local()
 
     def sleep(self, seconds: float) -> None:
@@ -70,12 +70,12 @@ class Clock:
         self._skipped.seconds = self._seconds() + max(0.0, seconds - INTERVAL_SECONDS)
 
     def time(self) -> float:
-        """Return the time; for the loop that prints logs, as if it had slept as long as it meant to.
+        """Return the time; to a loop that prints logs, as if it had slept as long as it meant to.
 
         With a timeout it gets the true time: its patience counts, and the job has to wait for its look.
         """
         caller = sys._getframe(1)  # noqa: SLF001 - who asks decides what time it is
-        if caller.f_code is self._log_loop and not caller.f_locals.get("timeout"):
+        if _LAST_LOOK in caller.f_code.co_varnames and not caller.f_locals.get("timeout"):
             return time.time() + self._seconds()
         return time.time()
 
@@ -149,9 +149,7 @@ def _shorten(module: ModuleType) -> list[Undo]:
     if getattr(module, "time", None) is not time:
         _say_unknown(module.__name__.partition(".")[0])
         return []
-    owner, name = _LOG_LOOP
-    log_loop = getattr(module, name, None) if module.__name__ == owner else None
-    module.time = Clock(getattr(log_loop, "__code__", None))  # type: ignore[attr-defined]  # checked above
+    module.time = Clock()  # type: ignore[attr-defined]  # checked above
     return [lambda: setattr(module, "time", time)]
 
 

@@ -1,0 +1,1 @@
+"""On the PYTHONPATH of programs that `wildsage run --fast-waits` starts: see `sitecustomize`."""
