@@ -29,6 +29,7 @@ from wildsage.observe.metrics import Metrics
 from wildsage.observe.process import ProcessMeasure
 from wildsage.observe.rooms import RoomsMeasure
 from wildsage.services.authorization import Authorizer, Roles
+from wildsage.services.events.handlers import events_handlers
 from wildsage.services.iam.handlers import iam_handlers
 from wildsage.services.logs.handlers import logs_handlers
 from wildsage.services.operation import Handler, operations_of
@@ -260,6 +261,7 @@ class Application:
             ),
             "sagemaker-runtime": operations_of(self._invocations),
             "s3": s3_operations(self._buckets),
+            "events": events_handlers(self._resources, tags),
             "logs": logs_handlers(self._logs),
             "iam": iam_handlers(self._resources, tags, self._roles.find),
             "sts": operations_of(Sessions(self._resources, self._keys)),

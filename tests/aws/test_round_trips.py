@@ -22,7 +22,7 @@ from wildsage.aws.validation import Validator
 from wildsage.core.errors import ServiceError, ValidationError
 from wildsage.core.streams import ByteStream
 
-SERVICES = ("sagemaker", "s3", "iam", "sts", "logs", "sagemaker-runtime")
+SERVICES = ("sagemaker", "s3", "iam", "sts", "logs", "sagemaker-runtime", "events")
 SIGNING_NAMES = {name: host for host, names in load("services.toml")["s3"]["apart"].items() for name in names}
 
 model_of = functools.cache(botocore_model)

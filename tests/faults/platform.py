@@ -23,7 +23,9 @@ from botocore.exceptions import ConnectionError as BotoConnectionError
 
 from wildsage.formats.logframes import read_frames
 from wildsage.images.registered import RegisteredImages
+from wildsage.store.events import Events
 from wildsage.store.layout import Layout
+from wildsage.store.readonly import ReadOnlyDatabase
 from wildsage.supervisor.folder import RunFolder
 
 REGION = "us-west-2"
@@ -233,6 +235,14 @@ class Platform:
         assert steps_taken[-1] == "Completed"
         assert steps_taken.count("Training") == 1
         assert "Restarting" not in steps_taken
+
+    def assert_reported_once(self, name: str) -> None:
+        """Each step of a job is one event of the bus, in order; numbers have no gaps."""
+        with contextlib.closing(ReadOnlyDatabase(self.layout.state_database)) as database:
+            events = Events(database).read(0, 10_000)
+        assert [event.sequence for event in events] == [*range(1, len(events) + 1)]
+        seen = [event.body["SecondaryStatus"] for event in events if event.subject["name"] == name]
+        assert seen == [step["Status"] for step in self.job(name)["SecondaryStatusTransitions"]]
 
     # Endpoints
 

@@ -74,6 +74,8 @@ def test_a_crash_at_a_commit(cold_platform, number, side):
     assert platform.client("s3").get_object(Bucket="out", Key="data/1")["Body"].read() == b"data"
     platform.assert_ran_once("trains", steps=3, inputs=b"data")
     assert platform.job("holds")["TrainingJobStatus"] == "Stopped"
+    platform.assert_reported_once("trains")
+    platform.assert_reported_once("holds")
     assert [line[:5] for line in platform.log("holds")] == ["begin", "step "]
     assert platform.metrics("holds") == [0.25]
     platform.assert_nothing_left()

@@ -117,9 +117,10 @@ class Identifier:
         host = host_of(request)
         signing_name = credential_scope(request).signing_name or host.signing_name or "s3"
         path = f"/{quote(host.bucket)}{request.path}" if host.bucket else request.path
-        calls = [
-            self._call(request, service, signing_name, path) for service in self._candidates(signing_name)
-        ]
+        candidates = self._candidates(signing_name)
+        # Of namesakes, those that can be understood; a service alone says what it speaks instead.
+        spoken = [service for service in candidates if PROTOCOLS.keys() & set(service.protocols)]
+        calls = [self._call(request, service, signing_name, path) for service in spoken or candidates]
         found = next((call for call in calls if len(calls) == 1 or _claims(call)), None)
         if found is None and not calls:
             raise NotImplementedOperationError(

@@ -12,6 +12,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "status": "show the server and what it holds",
     "ls": "list training jobs and endpoints",
     "logs": "print the log of a job or an endpoint",
+    "events": "show what happened to jobs, models and endpoints",
     "stop": "stop a training job, or delete an endpoint",
     "down": "end the server",
     "doctor": "show what this machine offers",

@@ -1,6 +1,6 @@
 """Which permissions a request needs: IAM actions, and the resources that it names.
 
-S3 has a table of its own. Of all other services an action is called as its operation, and asked for on each
+S3 has a table of its own, EventBridge a rule. Of all other services an action is called as its operation, and asked for on each
 resource that a member of the request names, or on ``*``. Source: Service Authorization Reference.
 """
 
@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from wildsage.core.context import RequestContext
 from wildsage.core.permission import Permission
+from wildsage.services.events.permissions import event_resources
 from wildsage.services.iam.directory import Directory
 from wildsage.services.operation import Request
 from wildsage.services.s3.permissions import s3_permissions
@@ -20,7 +21,13 @@ _KINDS: Mapping[str, str] = {
 }
 """Kind of a SageMaker resource by the request member that names one."""
 
-_PASSED_ROLES = ("RoleArn", "ExecutionRoleArn")
+_PASSED_ROLES = ("RoleArn", "ExecutionRoleArn", "RoleARN")
+_PASSED_TO: Mapping[str, str] = {
+    "application-autoscaling": "application-autoscaling.amazonaws.com",
+    "events": "events.amazonaws.com",
+    "sagemaker": "sagemaker.amazonaws.com",
+}
+"""Services that are handed roles, and as whom they assume them."""
 _WITHOUT_PERMISSION = frozenset({"GetCallerIdentity", "GetSessionToken"})
 """Of STS: these work even where a policy denies them."""
 
@@ -33,6 +40,8 @@ class Permissions:
     def __init__(self, directory: Directory) -> None:
         self._directory = directory
         self._resources: Mapping[str, tuple[str, ResourcesOf]] = {
+            "application-autoscaling": ("application-autoscaling", _scalable_targets),
+            "ecr": ("ecr", _repositories),
             "iam": ("iam", self._identities),
             "logs": ("logs", _log_groups),
             "sagemaker": ("sagemaker", _sagemaker_resources),
@@ -56,10 +65,14 @@ class Permissions:
         if service == "sts" and operation in _WITHOUT_PERMISSION:
             return
         prefix, resources_of = self._resources.get(service, (service, _nothing))
-        for resource in tuple(resources_of(context, request)) or ("*",):
+        if service == "events":
+            named = tuple(event_resources(context, operation, request))
+        else:
+            named = tuple(resources_of(context, request))
+        for resource in named or ("*",):
             yield Permission(f"{prefix}:{operation}", resource)
-        if service == "sagemaker":
-            yield from _passed_roles(request)
+        if service in _PASSED_TO:
+            yield from _passed_roles(request, _PASSED_TO[service])
 
     def _identities(self, context: RequestContext, request: Request) -> Iterator[str]:
         if "RoleName" in request:
@@ -92,11 +105,27 @@ def _sagemaker_resources(context: RequestContext, request: Request) -> Iterator[
         yield request["ResourceArn"]
 
 
-def _passed_roles(request: Request) -> Iterator[Permission]:
-    for member in _PASSED_ROLES:
-        if member in request:
-            values = {"iam:passedtoservice": ("sagemaker.amazonaws.com",)}
-            yield Permission("iam:PassRole", request[member], values)
+def _passed_roles(request: Request, service: str) -> Iterator[Permission]:
+    targets = request.get("Targets", ())  # of a rule of EventBridge; each may have a role
+    for part in (request, *(target for target in targets if isinstance(target, dict))):
+        for member in _PASSED_ROLES:
+            if member in part:
+                yield Permission("iam:PassRole", part[member], {"iam:passedtoservice": (service,)})
+
+
+def _scalable_targets(_context: RequestContext, request: Request) -> Iterator[str]:
+    # The ARN of a target holds an id of its own, which most requests do not give.
+    if "ResourceARN" in request:
+        yield request["ResourceARN"]
+
+
+def _repositories(context: RequestContext, request: Request) -> Iterator[str]:
+    if "resourceArn" in request:
+        yield request["resourceArn"]
+    account = request.get("registryId", context.account)
+    names = [request["repositoryName"]] if "repositoryName" in request else request.get("repositoryNames", ())
+    for name in names:
+        yield f"arn:{context.partition}:ecr:{context.region}:{account}:repository/{name}"
 
 
 def _log_groups(context: RequestContext, request: Request) -> Iterator[str]:

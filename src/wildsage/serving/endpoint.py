@@ -225,6 +225,7 @@ class LiveEndpoint:
         self._fleet.retire_all()
         if not self._fleet.is_empty:
             return False
+        at = self._rooms.clock.now()
 
         def store(transaction: Transaction) -> None:
             current = Resources.fetch(transaction, self._key)
@@ -232,7 +233,7 @@ class LiveEndpoint:
                 return
             Tags.remove_all(transaction, current.arn)
             Deployments.remove_all(transaction, self._key)
-            Resources.delete(transaction, self._key)
+            Resources.delete(transaction, self._key, at=at)
 
         await self._rooms.database.write(store)
         return True

@@ -7,6 +7,7 @@ from typing import Any
 
 from wildsage.core.states import check_transition
 from wildsage.store.database import Database, Transaction
+from wildsage.store.events import DELETED, DETAIL_TYPES, Change, Events
 
 Body = dict[str, Any]
 
@@ -69,6 +70,12 @@ class Position:
 
 _COLUMNS = "id, account, region, kind, name, arn, status, created_at, modified_at, body"
 _SORTABLE = frozenset({"created_at", "modified_at", "name", "status"})
+_SECONDARY = "SecondaryStatus"
+_LAST = "\U0010ffff"
+_SELECT_BELOW = (
+    f"SELECT {_COLUMNS} FROM resource WHERE account = ? AND region = ? AND kind = ?"  # noqa: S608 - constant columns
+    " AND name >= ? AND name < ? ORDER BY name"
+)
 
 
 def _resource(row: sqlite3.Row) -> Resource:
@@ -107,6 +114,11 @@ class Resources:
         row = self.database.read_one(f"SELECT {_COLUMNS} FROM resource WHERE arn = ?", (arn,))  # noqa: S608
         return None if row is None else _resource(row)
 
+    def below(self, account: str, region: str, kind: str, prefix: str = "") -> list[Resource]:
+        """Return all resources of a kind whose names begin with `prefix`, by name."""
+        rows = self.database.read(_SELECT_BELOW, (account, region, kind, prefix, prefix + _LAST))
+        return [_resource(row) for row in rows]
+
     def page(self, query: Query, after: Position | None, limit: int) -> list[Resource]:
         """Return up to `limit` resources in the order of the query, behind the position `after`."""
         where, parameters = _conditions(query)
@@ -142,6 +154,14 @@ class Resources:
         return None if row is None else _resource(row)
 
     @staticmethod
+    def fetch_below(
+        transaction: Transaction, account: str, region: str, kind: str, prefix: str
+    ) -> list[Resource]:
+        """Return what `below` returns, as this transaction sees it."""
+        rows = transaction.execute(_SELECT_BELOW, (account, region, kind, prefix, prefix + _LAST)).fetchall()
+        return [_resource(row) for row in rows]
+
+    @staticmethod
     def _fetch_by_arn(transaction: Transaction, arn: str) -> Resource | None:
         row = transaction.execute(f"SELECT {_COLUMNS} FROM resource WHERE arn = ?", (arn,)).fetchone()  # noqa: S608
         return None if row is None else _resource(row)
@@ -150,7 +170,7 @@ class Resources:
     def insert(
         cls, transaction: Transaction, key: Key, *, arn: str, status: str, at: float, body: Body
     ) -> None:
-        """Store a new resource.
+        """Store a new resource; the bus reports it. Tags that the event is to show are put before.
 
         Raises
         ------
@@ -160,11 +180,13 @@ class Resources:
         existing = cls.fetch(transaction, key) or cls._fetch_by_arn(transaction, arn)
         if existing is not None:
             raise AlreadyExistsError(existing)
+        text = _dump(body)
         transaction.execute(
             "INSERT INTO resource (account, region, kind, name, arn, status, created_at, modified_at, body)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (*_key_parameters(key), arn, status, at, at, _dump(body)),
+            (*_key_parameters(key), arn, status, at, at, text),
         )
+        Events.report(transaction, Change(*_key_parameters(key), arn, status, at, at, text))
 
     @staticmethod
     def update(transaction: Transaction, key: Key, *, at: float, body: Body) -> None:
@@ -181,6 +203,8 @@ class Resources:
     ) -> Resource:
         """Move the resource to the status `to`, and replace its body where one is given.
 
+        The bus reports it if the status is another one, or the secondary status in the body.
+
         Raises
         ------
         wildsage.core.states.IllegalTransitionError
@@ -193,16 +217,25 @@ class Resources:
             raise KeyError(key)
         check_transition(key.kind, current.status, to)
         new_body = current.body if body is None else body
+        text = _dump(new_body)
         transaction.execute(
             "UPDATE resource SET status = ?, body = ?, modified_at = ?"
             " WHERE account = ? AND region = ? AND kind = ? AND name = ?",
-            (to, _dump(new_body), at, *_key_parameters(key)),
+            (to, text, at, *_key_parameters(key)),
         )
+        if to != current.status or new_body.get(_SECONDARY) != current.body.get(_SECONDARY):
+            change = Change(*_key_parameters(key), current.arn, to, current.created_at, at, text)
+            Events.report(transaction, change)
         return Resource(current.id, key, current.arn, to, current.created_at, at, new_body)
 
-    @staticmethod
-    def delete(transaction: Transaction, key: Key) -> None:
-        """Remove the resource."""
+    @classmethod
+    def delete(cls, transaction: Transaction, key: Key, *, at: float | None = None) -> None:
+        """Remove the resource; where `at` says when, the bus reports it."""
+        gone = cls.fetch(transaction, key) if at is not None and key.kind in DETAIL_TYPES else None
+        if gone is not None and at is not None:
+            text = _dump(gone.body)
+            change = Change(*_key_parameters(key), gone.arn, DELETED, gone.created_at, at, text)
+            Events.report(transaction, change)
         transaction.execute(
             "DELETE FROM resource WHERE account = ? AND region = ? AND kind = ? AND name = ?",
             _key_parameters(key),

@@ -20,6 +20,12 @@ class Tags:
         return [{"Key": row["key"], "Value": row["value"]} for row in rows]
 
     @staticmethod
+    def fetch(transaction: Transaction, arn: str) -> dict[str, str]:
+        """Return the tags of a resource as the transaction sees them."""
+        rows = transaction.execute("SELECT key, value FROM tag WHERE arn = ? ORDER BY key", (arn,))
+        return {row["key"]: row["value"] for row in rows}
+
+    @staticmethod
     def count_after(transaction: Transaction, arn: str, added: Iterable[Tag]) -> int:
         """Return how many tags the resource would have with those of `added`."""
         rows = transaction.execute("SELECT key FROM tag WHERE arn = ?", (arn,)).fetchall()

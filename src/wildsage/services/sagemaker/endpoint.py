@@ -53,8 +53,8 @@ class Endpoints:
             body["LastDeploymentConfig"] = request["DeploymentConfig"]
 
         def store(transaction: Transaction) -> None:
-            Resources.insert(transaction, deployment.endpoint, arn=arn, status="Creating", at=at, body=body)
             put_new_tags(transaction, arn, request)
+            Resources.insert(transaction, deployment.endpoint, arn=arn, status="Creating", at=at, body=body)
             Deployments.put(transaction, deployment)
             transaction.notify(ENDPOINT)
 

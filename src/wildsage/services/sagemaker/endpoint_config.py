@@ -50,8 +50,8 @@ class EndpointConfigs:
 
         def store(transaction: Transaction) -> None:
             key = key_of(context, ENDPOINT_CONFIG, request["EndpointConfigName"])
-            Resources.insert(transaction, key, arn=arn, status="", at=context.clock.now(), body=body)
             put_new_tags(transaction, arn, request)
+            Resources.insert(transaction, key, arn=arn, status="", at=context.clock.now(), body=body)
 
         try:
             await self._resources.database.write(store)
@@ -86,9 +86,10 @@ class EndpointConfigs:
     async def delete(self, context: RequestContext, request: Request) -> Response:
         """Remove a configuration. Endpoints that were made of it have a copy of all they need."""
         config = find_endpoint_config(self._resources, context, request["EndpointConfigName"])
+        at = context.clock.now()
 
         def store(transaction: Transaction) -> None:
-            Resources.delete(transaction, config.key)
+            Resources.delete(transaction, config.key, at=at)
             Tags.remove_all(transaction, config.arn)
 
         await self._resources.database.write(store)

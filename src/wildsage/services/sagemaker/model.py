@@ -70,8 +70,8 @@ class Models:
 
         def store(transaction: Transaction) -> None:
             key = key_of(context, MODEL, request["ModelName"])
-            Resources.insert(transaction, key, arn=arn, status="", at=context.clock.now(), body=body)
             put_new_tags(transaction, arn, request)
+            Resources.insert(transaction, key, arn=arn, status="", at=context.clock.now(), body=body)
 
         try:
             await self._resources.database.write(store)
@@ -99,9 +99,10 @@ class Models:
     async def delete(self, context: RequestContext, request: Request) -> Response:
         """Remove a model. Endpoints that run it have a copy of all they need."""
         model = find_model(self._resources, context, request["ModelName"])
+        at = context.clock.now()
 
         def store(transaction: Transaction) -> None:
-            Resources.delete(transaction, model.key)
+            Resources.delete(transaction, model.key, at=at)
             Tags.remove_all(transaction, model.arn)
 
         await self._resources.database.write(store)

@@ -78,8 +78,8 @@ class TrainingJobs:
         body = _body(request, image, metrics, at)
 
         def store(transaction: Transaction) -> None:
-            Resources.insert(transaction, key, arn=arn, status="InProgress", at=at, body=body)
             put_new_tags(transaction, arn, request)
+            Resources.insert(transaction, key, arn=arn, status="InProgress", at=at, body=body)
             Runs.queue(transaction, f"train-{uuid.uuid4().hex}.1", key, 1, at)
             transaction.notify(CREATED)
 
