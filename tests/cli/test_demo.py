@@ -8,13 +8,13 @@ from wildsage.cli import demo
 from wildsage.cli.main import main
 
 
-@pytest.mark.parametrize("where", ["_ensure_server", "_draw"])
+@pytest.mark.parametrize("where", ["up.ensure_server", "_draw"])
 def test_an_interrupted_demo_says_how_to_end_all(layout, server, tmp_path, monkeypatch, capsys, where):
     def interrupt(*_arguments):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(demo.subprocess, "run", lambda *_, **__: demo.subprocess.CompletedProcess((), 0))
-    monkeypatch.setattr(demo, where, interrupt)
+    monkeypatch.setattr(f"wildsage.cli.demo.{where}", interrupt)
     words = ["demo", "--data-dir", str(layout.root), "--output", str(tmp_path / "output")]
     assert main(words) == 128 + signal.SIGINT
     assert f"down --all --data-dir {layout.root}" in capsys.readouterr().err

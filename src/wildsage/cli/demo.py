@@ -16,10 +16,8 @@ import numpy as np
 
 from wildsage.cli import down, up
 from wildsage.cli.console import CommandError
-from wildsage.clients.discovery import ServerNotRunningError, find_server
 from wildsage.demo.picture import write_picture
 from wildsage.formats.ndarray import read_ndarrays
-from wildsage.store.layout import Layout
 
 _SCRIPT = "digits_kmeans.py"
 _DATA = "digits.csv.gz"
@@ -49,7 +47,7 @@ def _execute(arguments: argparse.Namespace) -> int:
     script = arguments.output / _SCRIPT
     package = files("wildsage.demo")
     script.write_text((package / _SCRIPT).read_text())
-    started_here = _ensure_server(arguments)
+    started_here = up.ensure_server(arguments.data_dir)
     print(f"  {time.monotonic() - began:5.1f} s  the server is up")
     print(f"\nRunning {script}, a plain boto3 script:\n")
     with as_file(package / _DATA) as data:
@@ -68,25 +66,6 @@ def _execute(arguments: argparse.Namespace) -> int:
     if started_here:
         down.execute(argparse.Namespace(data_dir=arguments.data_dir, all=True))
     return 0
-
-
-def _ensure_server(arguments: argparse.Namespace) -> bool:
-    """Start a server unless one runs. Returns True if it was started here."""
-    try:
-        find_server(Layout(arguments.data_dir))
-    except ServerNotRunningError:
-        up.execute(
-            argparse.Namespace(
-                data_dir=arguments.data_dir,
-                detach=True,
-                port=None,
-                account=None,
-                region=None,
-                create_roles=False,
-            )
-        )
-        return True
-    return False
 
 
 def _say_what_keeps_running(arguments: argparse.Namespace) -> None:

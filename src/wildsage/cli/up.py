@@ -85,6 +85,24 @@ def execute(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def ensure_server(data_dir: Path) -> bool:
+    """Start a server in the background unless one runs on a data directory. Returns whether it was started here.
+
+    Raises
+    ------
+    CommandError
+        If it does not start.
+    """
+    try:
+        find_server(Layout(data_dir))
+    except ServerNotRunningError:
+        _detach(
+            argparse.Namespace(data_dir=data_dir, port=None, account=None, region=None, create_roles=False)
+        )
+        return True
+    return False
+
+
 def _ephemeral(arguments: argparse.Namespace) -> int:
     if arguments.detach:
         raise CommandError("an ephemeral server ends with the process that started it: leave out --detach")
