@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from wildsage.algorithms.registry import MODULES, REPOSITORIES
@@ -12,7 +12,8 @@ from wildsage.aws.container_credentials import ContainerCredentials
 from wildsage.aws.ephemeral import PATH as EPHEMERAL_PATH
 from wildsage.aws.ephemeral import Ephemeral
 from wildsage.aws.gateway import Gateway, InternalHandler
-from wildsage.clients.discovery import HEALTH_PATH
+from wildsage.aws.owner_calls import OwnerCalls
+from wildsage.clients.discovery import HEALTH_PATH, OWNER_PATH
 from wildsage.compute.select import choose
 from wildsage.core.clock import Clock
 from wildsage.core.instruments import Instruments
@@ -24,6 +25,7 @@ from wildsage.images.registered import RegisteredImages
 from wildsage.jobs.capacity import Capacity
 from wildsage.jobs.launch import Rooms as TrainingRooms
 from wildsage.jobs.reconciler import TrainingReconciler
+from wildsage.jobs.replays import Replays
 from wildsage.observe.health import Health
 from wildsage.observe.metrics import Metrics
 from wildsage.observe.process import ProcessMeasure
@@ -37,6 +39,7 @@ from wildsage.services.s3.service import s3_operations
 from wildsage.services.sagemaker.endpoint import Endpoints
 from wildsage.services.sagemaker.endpoint_config import EndpointConfigs
 from wildsage.services.sagemaker.endpoint_plan import EndpointPlanner, EndpointRules
+from wildsage.services.sagemaker.explanation import Explanations
 from wildsage.services.sagemaker.model import ModelRules, Models
 from wildsage.services.sagemaker.tags import ResourceTags
 from wildsage.services.sagemaker.training_job import TrainingJobRules, TrainingJobs
@@ -58,6 +61,7 @@ from wildsage.store.resources import Resources
 from wildsage.store.run_tokens import RunTokens
 from wildsage.store.runs import Runs
 from wildsage.store.tags import Tags
+from wildsage.supervisor.kept import KeepLimits
 from wildsage.toolkit.resolve import load_spec
 
 _INTERNAL_PATH = "/_wildsage"
@@ -80,6 +84,8 @@ class Settings:
         Framework environments; may be deleted at any time.
     ephemeral_token
         Opens `wildsage.aws.ephemeral` to whoever knows it; empty: to nobody.
+    keep
+        How many folders of failed runs are kept.
     """
 
     layout: Layout
@@ -88,6 +94,7 @@ class Settings:
     endpoint_url: str
     create_roles: bool = False
     ephemeral_token: str = ""
+    keep: KeepLimits = field(default_factory=KeepLimits)
 
 
 def image_catalogue(layout: Layout, account: str, environments: Environments) -> ImageCatalogue:
@@ -133,11 +140,19 @@ class Application:
         self._capacity = Capacity(os.cpu_count() or 1)
         self._health = Health(layout.root, (self._state, self._telemetry))
         self._invocations = Invocations(self._router, self._instruments)
-        self._training = self._training_reconciler(settings)
+        rooms = self._training_rooms(settings)
+        self._training = TrainingReconciler(rooms, self._capacity)
+        self._replays = Replays(rooms, self._capacity)
         self._serving = self._serving_reconciler(settings)
         self._warming: asyncio.Task[None] | None = None
         self.handlers = self._handlers()
         metrics = Metrics(self._instruments, before=self._invocations.forget_gone)
+        explanations = Explanations(self._resources, self._logs, layout, clock)
+        calls = {
+            "explain": explanations.explain,
+            "replay": self._replays.begin,
+            "replay-end": self._replays.end,
+        }
         self.gateway = Gateway(
             handlers=self.handlers,
             authenticate=Authenticator(self._keys.find, clock),
@@ -149,6 +164,7 @@ class Application:
                 "/metrics": metrics,
                 _CREDENTIALS_PATH: ContainerCredentials(self._tokens, self._keys, clock),
                 **self._ephemeral(settings.ephemeral_token),
+                OWNER_PATH: OwnerCalls(self._keys.owner, clock, calls),
             },
             clock=clock,
             instruments=self._instruments,
@@ -168,6 +184,7 @@ class Application:
         """Sweep what a crash left behind and take up all work."""
         await self._roles.ensure_default_role(self._account)
         await self._buckets.sweep()
+        await self._replays.sweep()
         await self._serving.start()
         self._training.start()
         self._health.is_ready = True
@@ -189,8 +206,8 @@ class Application:
         self._state.close()
         self._telemetry.close()
 
-    def _training_reconciler(self, settings: Settings) -> TrainingReconciler:
-        rooms = TrainingRooms(
+    def _training_rooms(self, settings: Settings) -> TrainingRooms:
+        return TrainingRooms(
             layout=settings.layout,
             clock=self._clock,
             resources=self._resources,
@@ -204,8 +221,8 @@ class Application:
             sandbox=self._sandbox.name,
             endpoint_url=settings.endpoint_url,
             credentials_path=_CREDENTIALS_PATH,
+            keep=settings.keep,
         )
-        return TrainingReconciler(rooms, self._capacity)
 
     def _serving_reconciler(self, settings: Settings) -> ServingReconciler:
         desk = OrderDesk(

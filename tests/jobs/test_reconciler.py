@@ -388,7 +388,7 @@ def test_what_cannot_run_is_refused_and_nothing_is_stored(platform, tmp_path, me
     assert platform.runs.unsettled() == []
 
 
-def test_the_folder_of_a_failed_run_goes_and_so_do_those_a_crash_left(platform, tmp_path):
+def test_the_folder_of_a_failed_run_is_kept_elsewhere_and_those_a_crash_left_go(platform, tmp_path):
     platform.image(tmp_path, "bad", "exit 5")
     left = RunFolder(platform.layout.runs / "train-0123.1")
     (left.path / "ml").mkdir(parents=True)
@@ -400,8 +400,13 @@ def test_the_folder_of_a_failed_run_goes_and_so_do_those_a_crash_left(platform, 
         await platform.ended("job")
         while platform.run_folders() != [worker]:
             await asyncio.sleep(0.02)
+        while not platform.rooms.kept.list():
+            await asyncio.sleep(0.02)
 
     play(platform, story)
+    (kept,) = platform.rooms.kept.list()
+    assert kept.job == "arn:aws:sagemaker:us-west-2:123456789012:training-job/job"
+    assert kept.folder.exit_record().exit_code == 5
 
 
 def test_a_supervisor_that_never_begins_is_given_up(platform, tmp_path, monkeypatch):

@@ -99,7 +99,7 @@ def test_artifacts_that_find_no_space_end_the_run_and_free_what_they_took(folder
 
     monkeypatch.setattr(run_module, "pack_artifacts", full)
     run = new_run(folder)
-    monkeypatch.setattr(run, "_stage", lambda: None)
+    monkeypatch.setattr(run, "stage", lambda: None)
     monkeypatch.setattr(run, "_contain", lambda: None)
     monkeypatch.setattr(run, "_judge", lambda _: ExitRecord(before, 1.0, exit_code=7, billable_seconds=2.0))
     record = run.carry()
@@ -115,7 +115,7 @@ def test_inputs_that_find_no_space_end_the_run(folder, monkeypatch):
     def full():
         raise OSError(errno.EDQUOT, "Disk quota exceeded", "/some/path")
 
-    monkeypatch.setattr(run, "_stage", full)
+    monkeypatch.setattr(run, "stage", full)
     record = run.carry()
     assert record.outcome == "disk_full"
     assert "/some/path" not in record.message

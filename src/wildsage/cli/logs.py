@@ -9,9 +9,9 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from wildsage.cli.client import asking, client
-from wildsage.cli.console import CommandError
+from wildsage.cli.console import CommandError, add_kind
 
-_GROUPS = ("/aws/sagemaker/TrainingJobs", "/aws/sagemaker/Endpoints/{name}")
+_GROUPS = {"job": "/aws/sagemaker/TrainingJobs", "endpoint": "/aws/sagemaker/Endpoints/{name}"}
 _POLL_SECONDS = 0.5
 _ENDED = ("Completed", "Failed", "Stopped")
 
@@ -23,19 +23,31 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "-f", "--follow", action="store_true", help="wait for more until the job or endpoint ends"
     )
+    add_kind(parser)
     parser.add_argument("--region", help="the region to look at (default: the server's)")
     parser.set_defaults(execute=execute)
 
 
 @asking
 def execute(arguments: argparse.Namespace) -> int:
-    """Print the log, and with ``-f`` what is added to it."""
+    """Print the log, and with ``-f`` what is added to it.
+
+    Raises
+    ------
+    CommandError
+        If there is no such log, or one of a job and one of an endpoint and no word which is meant.
+    """
     logs = client(arguments, "logs")
     sagemaker = client(arguments, "sagemaker")
     tokens: dict[tuple[str, str], str] = {}
     while True:
-        ended = not arguments.follow or not _may_say_more(sagemaker, arguments.name)
-        found = list(_streams(logs, arguments.name))
+        ended = not arguments.follow or not _may_say_more(sagemaker, arguments.name, arguments.kind)
+        found = list(_streams(logs, arguments.name, arguments.kind))
+        if len({group for group, _ in found}) > 1:
+            raise CommandError(
+                f"there are logs of a training job and of an endpoint named {arguments.name}: say which with"
+                " --job or --endpoint"
+            )
         for group, stream in found:
             _print_new(logs, group, stream, tokens)
         if ended and not found:
@@ -45,8 +57,8 @@ def execute(arguments: argparse.Namespace) -> int:
         time.sleep(_POLL_SECONDS)
 
 
-def _streams(logs: Any, name: str) -> Iterator[tuple[str, str]]:
-    for template in _GROUPS:
+def _streams(logs: Any, name: str, kind: str | None) -> Iterator[tuple[str, str]]:
+    for template in [_GROUPS[kind]] if kind else _GROUPS.values():
         group = template.format(name=name)
         prefix = {} if "{name}" in template else {"logStreamNamePrefix": f"{name}/"}
         try:
@@ -69,13 +81,15 @@ def _print_new(logs: Any, group: str, stream: str, tokens: dict[tuple[str, str],
             return
 
 
-def _may_say_more(sagemaker: Any, name: str) -> bool:
+def _may_say_more(sagemaker: Any, name: str, kind: str | None) -> bool:
     """Tell whether there is such a job, and it has not ended, or such an endpoint."""
-    with contextlib.suppress(ClientError):
-        job = sagemaker.describe_training_job(TrainingJobName=name)
-        if job["TrainingJobStatus"] not in _ENDED:
+    if kind != "endpoint":
+        with contextlib.suppress(ClientError):
+            job = sagemaker.describe_training_job(TrainingJobName=name)
+            if job["TrainingJobStatus"] not in _ENDED:
+                return True
+    if kind != "job":
+        with contextlib.suppress(ClientError):
+            sagemaker.describe_endpoint(EndpointName=name)
             return True
-    with contextlib.suppress(ClientError):
-        sagemaker.describe_endpoint(EndpointName=name)
-        return True
     return False

@@ -13,6 +13,8 @@ COMMANDS: Final[Mapping[str, str]] = {
     "ls": "list training jobs and endpoints",
     "logs": "print the log of a job or an endpoint",
     "events": "show what happened to jobs, models and endpoints",
+    "explain": "say what became of a job or an endpoint, and what to do next",
+    "replay": "run a job again on a terminal, or open a shell in its container",
     "stop": "stop a training job, or delete an endpoint",
     "down": "end the server",
     "doctor": "show what this machine offers",

@@ -29,6 +29,7 @@ from wildsage.store.layout import Layout
 from wildsage.store.migrate import NewerSchemaError, check_schema, schema_of
 from wildsage.supervisor.contract import write_durably
 from wildsage.supervisor.folder import living_runs
+from wildsage.supervisor.kept import KeepLimits
 
 _DEFAULT_ACCOUNT = "123456789012"
 _DEFAULT_REGION = "us-east-1"
@@ -49,6 +50,8 @@ class Wishes:
         Given to clients that name none.
     ephemeral_token
         See `wildsage.app.Settings`.
+    keep_failed
+        How many folders of failed runs are kept.
     """
 
     data_dir: Path
@@ -57,6 +60,7 @@ class Wishes:
     region: str | None = None
     create_roles: bool = False
     ephemeral_token: str = ""
+    keep_failed: int | None = None
 
 
 def default_cache_dir() -> Path:
@@ -246,6 +250,7 @@ def serve(wishes: Wishes, on_ready: Callable[[ServerInfo], None]) -> None:
             url,
             create_roles=wishes.create_roles,
             ephemeral_token=wishes.ephemeral_token,
+            keep=KeepLimits() if wishes.keep_failed is None else KeepLimits(runs=wishes.keep_failed),
         )
         application = _open_application(settings)
         info = ServerInfo(url, os.getpid(), account, region)

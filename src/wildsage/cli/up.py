@@ -48,6 +48,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         action="store_true",
         help="with --ephemeral: say in one line of JSON where it is, and the variables of `wildsage env`",
     )
+    parser.add_argument(
+        "--keep-failed",
+        type=int,
+        metavar="N",
+        help="keep the folders of the newest N failed runs for `wildsage replay` (default: 20; 0: none)",
+    )
     parser.set_defaults(execute=execute)
 
 
@@ -76,6 +82,7 @@ def execute(arguments: argparse.Namespace) -> int:
         account=arguments.account,
         region=arguments.region,
         create_roles=arguments.create_roles,
+        keep_failed=arguments.keep_failed,
     )
     log_to(Layout(arguments.data_dir).server_log, arguments.log_format, arguments.log_level)
     server.serve(wishes, on_ready=_announce)
@@ -126,6 +133,8 @@ def _detach(arguments: argparse.Namespace) -> int:
             command += [f"--{name.replace('_', '-')}", str(value)]
     if arguments.create_roles:
         command.append("--create-roles")
+    if arguments.keep_failed is not None:
+        command += ["--keep-failed", str(arguments.keep_failed)]
     layout.server_log.touch(mode=0o600)
     with layout.server_log.open("ab") as log:
         start = log.tell()

@@ -16,6 +16,9 @@ from wildsage.store.layout import Layout
 HEALTH_PATH = "/_wildsage/health"
 """Where a server says that it answers requests."""
 
+OWNER_PATH = "/_wildsage/owner"
+"""Where a server answers what only its owner may ask: ``POST PATH/CALL``."""
+
 _PROBE_SECONDS = 2.0
 
 

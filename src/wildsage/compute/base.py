@@ -62,6 +62,8 @@ class Container:
         No network but its own loopback.
     needs_opt_ml
         It opens ``/opt/ml`` by that very name, so translated paths do not help it.
+    stdin
+        Descriptor of its input; None: an empty one.
     """
 
     argv: tuple[str, ...]
@@ -74,6 +76,7 @@ class Container:
     limits: Limits = field(default_factory=Limits)
     isolated: bool = False
     needs_opt_ml: bool = False
+    stdin: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +145,7 @@ class Sandbox(Protocol):
         ...
 
     def launch(self, container: Container, stdout: int, stderr: int) -> Process:
-        """Start a container whose output goes to the given descriptors. Its input is empty.
+        """Start a container whose output goes to the given descriptors.
 
         Raises
         ------

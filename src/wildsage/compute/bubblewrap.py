@@ -45,7 +45,7 @@ class Bubblewrap:
             inner = (*_EXEC, container.working_directory, *container.argv)
             return [program, "--args", str(descriptor), "--", *inner]
 
-        started = spawn(command, orders, container.limits, stdout, stderr)
+        started = spawn(command, orders, container.limits, stdout, stderr, container.stdin)
         return ContainerProcess(started.process, started.status, started.confinement)
 
 

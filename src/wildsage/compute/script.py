@@ -52,4 +52,4 @@ def start(
     def command(descriptor: int) -> Sequence[str]:
         return [sys.executable, "-I", "-S", str(_SCRIPT), str(descriptor)]
 
-    return spawn(command, specification, container.limits, stdout, stderr)
+    return spawn(command, specification, container.limits, stdout, stderr, container.stdin)

@@ -25,6 +25,7 @@ def spawn(
     limits: Limits,
     stdout: int,
     stderr: int,
+    stdin: int | None = None,
 ) -> Started:
     """Start a process.
 
@@ -61,7 +62,7 @@ def spawn(
             # Not the container's: what a user sets (LD_PRELOAD) must not act outside the sandbox.
             env={},
             cwd="/",
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL if stdin is None else stdin,
             stdout=stdout,
             stderr=stderr,
             pass_fds=(told, report),

@@ -2,13 +2,13 @@
 
 import asyncio
 import contextlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from wildsage.core.clock import Clock
 from wildsage.images.catalogue import ImageCatalogue, UnknownImageError
 from wildsage.images.environments import EnvironmentBuildError
-from wildsage.images.preparation import ImagePreparation
+from wildsage.images.preparation import BeforeBuild, ImagePreparation
 from wildsage.jobs.capacity import Slot
 from wildsage.jobs.history import advance
 from wildsage.jobs.inputs import InputError, resolve_channel
@@ -21,8 +21,9 @@ from wildsage.store.object_access import RoleObjects
 from wildsage.store.resources import Resource, Resources
 from wildsage.store.run_tokens import RunTokens
 from wildsage.store.runs import Run, Runs
-from wildsage.supervisor.contract import Channel
+from wildsage.supervisor.contract import Channel, JobFile
 from wildsage.supervisor.folder import RunFolder, RunInUseError
+from wildsage.supervisor.kept import KeepLimits, KeptRuns
 
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 
@@ -41,6 +42,8 @@ class Rooms:
         The backend that this machine offers.
     credentials_path
         Path of the credentials endpoint; ``/RUN`` is appended.
+    keep
+        How many folders of failed runs are kept.
     """
 
     layout: Layout
@@ -56,6 +59,12 @@ class Rooms:
     sandbox: str
     endpoint_url: str
     credentials_path: str
+    keep: KeepLimits = field(default_factory=KeepLimits)
+
+    @property
+    def kept(self) -> KeptRuns:
+        """The failed runs that are kept."""
+        return KeptRuns(self.layout.kept, self.keep)
 
 
 class Launcher:
@@ -72,9 +81,13 @@ class Launcher:
         CannotStartError
             If there is no such image, or its environment cannot be built.
         """
+        await self.make_ready(job, partial(self._say_so, run))
+
+    async def make_ready(self, job: Resource, before_build: BeforeBuild | None = None) -> None:
+        """Like `prepare`, without a run."""
         try:
             image = image_of(self._rooms.images, job.body)
-            await self._rooms.preparation.prepare(image, await self._stream(job), partial(self._say_so, run))
+            await self._rooms.preparation.prepare(image, await self._stream(job), before_build)
         except (UnknownImageError, EnvironmentBuildError) as error:
             raise CannotStartError(str(error)) from error
 
@@ -88,14 +101,7 @@ class Launcher:
         """
         rooms = self._rooms
         stream = await self._stream(job)
-        around = Surroundings(
-            endpoint_url=rooms.endpoint_url,
-            credentials_url=f"{rooms.endpoint_url}{rooms.credentials_path}/{run.run_id}",
-            log_path=str(stream.path),
-            sandbox=rooms.sandbox,
-        )
-        image = image_of(rooms.images, job.body)
-        job_file = describe_run(run.run_id, job, image, await self._channels(job), slot, around)
+        job_file = await self.describe(run.run_id, job, slot, str(stream.path))
         token = await rooms.tokens.issue(run.run_id, role_of(job))
         await asyncio.to_thread(folder.write_job, job_file, token)
         at = rooms.clock.now()
@@ -107,6 +113,33 @@ class Launcher:
         await rooms.resources.database.write(mark)
         await asyncio.to_thread(launch_once, folder)
         return replace(run, state="launched", stream_id=stream.id)
+
+    async def describe(
+        self,
+        run_id: str,
+        job: Resource,
+        slot: Slot,
+        log_path: str,
+        *,
+        channels: tuple[Channel, ...] | None = None,
+    ) -> JobFile:
+        """Make the job file of a run; its inputs are listed now, unless `channels` says which they are.
+
+        Raises
+        ------
+        CannotStartError
+            If an input is not there.
+        """
+        rooms = self._rooms
+        around = Surroundings(
+            endpoint_url=rooms.endpoint_url,
+            credentials_url=f"{rooms.endpoint_url}{rooms.credentials_path}/{run_id}",
+            log_path=log_path,
+            sandbox=rooms.sandbox,
+        )
+        image = image_of(rooms.images, job.body)
+        found = await self._channels(job) if channels is None else channels
+        return describe_run(run_id, job, image, found, slot, around)
 
     async def _channels(self, job: Resource) -> tuple[Channel, ...]:
         objects = self._rooms.objects.of(role_of(job), job.key.region)

@@ -26,10 +26,12 @@ from wildsage.jobs.settle import Settlement
 from wildsage.store.database import Transaction
 from wildsage.store.logs import Scrape
 from wildsage.store.resources import Resource, Resources
+from wildsage.store.run_records import RunRecords
 from wildsage.store.run_tokens import RunTokens
 from wildsage.store.runs import Run, Runs
 from wildsage.supervisor.contract import Event, ExitRecord
 from wildsage.supervisor.folder import RunFolder
+from wildsage.supervisor.summary import summarize
 
 CREATED = "training-job-created"
 STOPPING = "training-job-stopping"
@@ -54,7 +56,9 @@ class TrainingReconciler:
         self._rooms = rooms
         self._capacity = capacity
         self._launcher = Launcher(rooms)
-        self._settlement = Settlement(rooms.resources, rooms.keys, rooms.logs, rooms.objects, rooms.clock)
+        self._settlement = Settlement(
+            rooms.resources, rooms.keys, rooms.logs, rooms.objects, rooms.clock, rooms.kept
+        )
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._stops: dict[str, asyncio.Event] = {}  # of the runs that are carried: their job is to stop
         self._last_seen = 0
@@ -275,6 +279,7 @@ class TrainingReconciler:
 
     async def _try_again(self, run: Run, message: str) -> bool:
         """Queue the job once more, as often as its RetryStrategy says (once where it says nothing)."""
+        summary = await asyncio.to_thread(summarize, self._folder(run))
         job = self._rooms.resources.get(run.job)
         if job is None or job.status != "InProgress":
             return False
@@ -286,6 +291,7 @@ class TrainingReconciler:
         def store(transaction: Transaction) -> None:
             Runs.mark_settled(transaction, run.run_id)
             RunTokens.revoke(transaction, run.run_id)
+            RunRecords.put(transaction, run.job, run.run_id, at, {"attempt": run.attempt, **summary})
             next_id = f"{run.run_id.rpartition('.')[0]}.{run.attempt + 1}"
             Runs.queue(transaction, next_id, run.job, run.attempt + 1, at)
             advance(transaction, run.job, "Restarting", at, message=f"Restarting the training job: {message}")

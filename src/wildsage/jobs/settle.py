@@ -2,7 +2,9 @@
 
 import asyncio
 import math
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from wildsage.core.clock import Clock
 from wildsage.core.errors import AccessDeniedError
@@ -15,10 +17,13 @@ from wildsage.store.database import Transaction
 from wildsage.store.logs import LogStreams
 from wildsage.store.object_access import RoleObjects
 from wildsage.store.resources import Body, Resource, Resources
+from wildsage.store.run_records import RunRecords
 from wildsage.store.run_tokens import RunTokens
 from wildsage.store.runs import Run, Runs
 from wildsage.supervisor.contract import ExitRecord
 from wildsage.supervisor.folder import RunFolder
+from wildsage.supervisor.kept import KeptRun, KeptRuns
+from wildsage.supervisor.summary import summarize
 
 _ERROR_OF_EXIT_CODE = {1: "AlgorithmError", 2: "ClientError", 3: "InternalServerError"}
 """What the exit codes of the built-in algorithms mean. Other containers' codes mean nothing."""
@@ -32,28 +37,38 @@ class Settlement:
     """Turns exit records into terminal states. Every method may be repeated after a crash."""
 
     def __init__(
-        self, resources: Resources, keys: AccessKeys, logs: LogStreams, objects: RoleObjects, clock: Clock
+        self,
+        resources: Resources,
+        keys: AccessKeys,
+        logs: LogStreams,
+        objects: RoleObjects,
+        clock: Clock,
+        kept: KeptRuns,
     ) -> None:
         self._resources = resources
         self._keys = keys
         self._logs = logs
         self._objects = objects
         self._clock = clock
+        self._kept = kept
 
     async def never_started(
         self, run: Run, folder: RunFolder, *, reason: str = "", stopped: bool = False
     ) -> None:
         """End a job whose container never ran: stopped before, or impossible for `reason`.
 
-        An earlier server may have written the run's folder all the same: it goes, unless somebody is in it.
+        An earlier server may have written the run's folder all the same: it is kept where the job failed,
+        else it goes, unless somebody is in it.
         """
+        job = self._resources.get(run.job)
         at = self._clock.now()
         changes: Body = {"TrainingEndTime": at}
         if reason:
             changes["FailureReason"] = with_next_step(reason, run.job.name)
-        await self._write_end(run, "Stopped" if stopped else "Failed", at, changes)
+        summary = await asyncio.to_thread(summarize, folder)
+        await self._write_end(run, "Stopped" if stopped else "Failed", at, changes, summary)
         if not folder.is_alive():
-            await asyncio.to_thread(folder.delete)
+            await self._put_away(job, folder, failed=not stopped)
 
     async def settle(self, run: Run, folder: RunFolder, record: ExitRecord) -> None:
         """Store the artifacts of a run that has ended, then its terminal state; then tidy up."""
@@ -78,10 +93,21 @@ class Settlement:
             secondary = "Failed"
         if secondary == "Failed":
             changes.setdefault("FailureReason", failure_reason(job, record))
-        await self._write_end(run, secondary, record.at, changes)
-        # What went wrong with Wildsage itself can be seen in the folder, until the next start.
-        if record.outcome != "platform_error":
+        summary = await asyncio.to_thread(summarize, folder)
+        await self._write_end(run, secondary, record.at, changes, summary)
+        await self._put_away(job, folder, failed=secondary == "Failed")
+
+    async def _put_away(self, job: Resource | None, folder: RunFolder, *, failed: bool) -> None:
+        """Keep the folder of a run that failed, bounded; any other goes."""
+        if not failed or job is None:
             await asyncio.to_thread(folder.delete)
+            return
+        at = self._clock.now()
+        await asyncio.to_thread(self._kept.keep, folder, job.arn, at)
+        await asyncio.to_thread(self._kept.prune, at, self._is_wanted)
+
+    def _is_wanted(self, run: KeptRun) -> bool:
+        return self._resources.get_by_arn(run.job) is not None
 
     def _times(self, job: Resource, record: ExitRecord) -> Body:
         # A clock that was set back must not make a job end before it began; durations do not come from it.
@@ -114,7 +140,9 @@ class Settlement:
         model = _model_name(folder.out)
         return {"ModelArtifacts": {"S3ModelArtifacts": f"s3://{bucket}/{base}/{model}"}}
 
-    async def _write_end(self, run: Run, secondary: str, at: float, changes: Body) -> None:
+    async def _write_end(
+        self, run: Run, secondary: str, at: float, changes: Body, summary: Mapping[str, Any]
+    ) -> None:
         def store(transaction: Transaction) -> None:
             current = Resources.fetch(transaction, run.job)
             merged = dict(changes)
@@ -122,6 +150,8 @@ class Settlement:
                 del merged["FailureReason"]
             advance(transaction, run.job, secondary, at, changes=merged)
             Runs.mark_settled(transaction, run.run_id)
+            if current is not None:
+                RunRecords.put(transaction, run.job, run.run_id, at, {"attempt": run.attempt, **summary})
             RunTokens.revoke(transaction, run.run_id)
 
         await self._resources.database.write(store)

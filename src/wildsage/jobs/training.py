@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from wildsage.images.catalogue import ImageCatalogue, ResolvedImage, brings_script
+from wildsage.images.facts import facts_of
 from wildsage.jobs.capacity import Slot
 from wildsage.store.resources import Resource
 from wildsage.store.run_tokens import RunRole
@@ -80,6 +81,7 @@ def describe_run(
         sandbox=around.sandbox,
         hostname=HOST,
         hosts={HOST: "127.0.0.1"},
+        facts={"image": facts_of(image), "instance_type": body["ResourceConfig"].get("InstanceType", "")},
     )
 
 

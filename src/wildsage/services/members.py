@@ -137,6 +137,23 @@ def refuse(
                 raise ValidationError(message, code=code)
 
 
+def recorded(service: str, operation: str, request: Mapping[str, Any]) -> Mapping[str, str]:
+    """Return the members of a request that are stored and do nothing, with the reason for each.
+
+    Parameters
+    ----------
+    request
+        Or the stored body of the resource: what asks for nothing is not named.
+    """
+    table = tables(service).get(operation)
+    listed = {} if table is None else table.recorded
+    return {
+        path: reason
+        for path, reason in listed.items()
+        if any(value is not False and value not in _EMPTY for value in _values(request, path.split(".")))
+    }
+
+
 def _shown(value: Any) -> str:
     text = str(value)
     return text if len(text) <= 128 else f"{text[:128]}…"

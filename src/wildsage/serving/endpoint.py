@@ -18,6 +18,7 @@ from wildsage.serving.router import EndpointRoute, RouteKey, Router
 from wildsage.serving.worker import Ending
 from wildsage.store.database import Transaction
 from wildsage.store.resources import Body, Key, Resource, Resources
+from wildsage.store.run_records import RunRecords
 from wildsage.store.tags import Tags
 
 _START_ATTEMPTS = 2
@@ -233,6 +234,7 @@ class LiveEndpoint:
                 return
             Tags.remove_all(transaction, current.arn)
             Deployments.remove_all(transaction, self._key)
+            RunRecords.forget(transaction, self._key)
             Resources.delete(transaction, self._key, at=at)
 
         await self._rooms.database.write(store)

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import sqlite3
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -14,11 +14,13 @@ from wildsage.serving.orders import Order
 from wildsage.serving.placements import Placement, Placements, new_placement
 from wildsage.serving.router import EndpointRoute, VariantRoute
 from wildsage.serving.worker import Ending, Timing, Worker
-from wildsage.store.database import Database
+from wildsage.store.database import Database, Transaction
 from wildsage.store.layout import Layout
 from wildsage.store.logs import GroupNotFoundError, LogStream, LogStreams, StreamNotFoundError
-from wildsage.store.resources import Key
+from wildsage.store.resources import Key, Resources
+from wildsage.store.run_records import RunRecords
 from wildsage.supervisor.folder import RunFolder
+from wildsage.supervisor.summary import summarize
 
 _LONGEST_BACKOFF_SECONDS = 30.0
 
@@ -56,6 +58,11 @@ class _Failures:
     count: int
     last: Ending
     retry_at: float
+
+
+def _summary(folder: RunFolder, ending: Ending) -> dict[str, Any]:
+    """Return what is known of a worker that has ended."""
+    return {**summarize(folder), "ending": {"kind": ending.kind, "detail": ending.detail}}
 
 
 class Fleet:
@@ -175,16 +182,24 @@ class Fleet:
                 continue
             # Each step may be repeated where a later one fails; only then is the failure counted.
             await self._rooms.desk.settle(run_id)
+            record = await asyncio.to_thread(_summary, worker.folder, worker.ending)
             await asyncio.to_thread(worker.folder.delete)
             await worker.close()
-            await self._forget(run_id)
+            await self._forget(run_id, record)
             self._note(worker, worker.ending)
             self._proven.discard(run_id)
             self._adopted.discard(run_id)
             del self._workers[run_id]
 
-    async def _forget(self, run_id: str) -> None:
-        await self._rooms.database.write(lambda t: Placements.remove(t, run_id))
+    async def _forget(self, run_id: str, record: Mapping[str, Any]) -> None:
+        at = self._rooms.clock.now()
+
+        def store(transaction: Transaction) -> None:
+            Placements.remove(transaction, run_id)
+            if Resources.fetch(transaction, self._endpoint) is not None:
+                RunRecords.put(transaction, self._endpoint, run_id, at, record)
+
+        await self._rooms.database.write(store)
 
     def _note(self, worker: Worker, ending: Ending) -> None:
         if ending.was_ready or ending.kind == "retired" or worker.placement.run_id in self._adopted:

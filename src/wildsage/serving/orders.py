@@ -8,6 +8,7 @@ from wildsage.core.clock import Clock
 from wildsage.core.errors import AccessDeniedError
 from wildsage.images.catalogue import ImageCatalogue, ResolvedImage, UnknownImageError, brings_script
 from wildsage.images.environments import EnvironmentBuildError
+from wildsage.images.facts import facts_of
 from wildsage.images.preparation import ImagePreparation
 from wildsage.serving.deployments import VariantPlan
 from wildsage.serving.model_data import ModelDataError, model_objects
@@ -109,6 +110,12 @@ class OrderDesk:
             stop_grace_seconds=_STOP_GRACE_SECONDS,
             isolated=plan.isolated,
             sandbox=self.sandbox,
+            facts={
+                "image": facts_of(image),
+                "instance_type": plan.instance_type,
+                "variant": placement.variant,
+                "log_stream": placement.log_stream,
+            },
         )
         return Order(job, token)
 

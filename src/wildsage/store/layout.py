@@ -82,6 +82,11 @@ class Layout:
         return self.root / "runs"
 
     @property
+    def kept(self) -> Path:
+        """Folders of failed runs, kept for a while (`wildsage.supervisor.kept`)."""
+        return self.root / "kept"
+
+    @property
     def images(self) -> Path:
         """Images the user registered."""
         return self.root / "images"
@@ -89,6 +94,6 @@ class Layout:
     def make(self) -> None:
         """Make the folders that are absent, readable by the owner alone."""
         for folder in (
-            self.root, self.authority, self.clients, self.objects, self.logs, self.runs, self.images,
+            self.root, self.authority, self.clients, self.objects, self.logs, self.runs, self.kept, self.images,
         ):  # fmt: skip
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -119,6 +119,15 @@ class Resources:
         rows = self.database.read(_SELECT_BELOW, (account, region, kind, prefix, prefix + _LAST))
         return [_resource(row) for row in rows]
 
+    def history(self, key: Key) -> list[tuple[str, float]]:
+        """Return the statuses that followed the first one, with their times, oldest first."""
+        rows = self.database.read(
+            "SELECT status, at FROM status_change"
+            " WHERE account = ? AND region = ? AND kind = ? AND name = ? ORDER BY id",
+            _key_parameters(key),
+        )
+        return [(row["status"], row["at"]) for row in rows]
+
     def page(self, query: Query, after: Position | None, limit: int) -> list[Resource]:
         """Return up to `limit` resources in the order of the query, behind the position `after`."""
         where, parameters = _conditions(query)
@@ -218,6 +227,11 @@ class Resources:
         check_transition(key.kind, current.status, to)
         new_body = current.body if body is None else body
         text = _dump(new_body)
+        if to != current.status:
+            transaction.execute(
+                "INSERT INTO status_change (account, region, kind, name, status, at) VALUES (?, ?, ?, ?, ?, ?)",
+                (*_key_parameters(key), to, at),
+            )
         transaction.execute(
             "UPDATE resource SET status = ?, body = ?, modified_at = ?"
             " WHERE account = ? AND region = ? AND kind = ? AND name = ?",
@@ -230,16 +244,17 @@ class Resources:
 
     @classmethod
     def delete(cls, transaction: Transaction, key: Key, *, at: float | None = None) -> None:
-        """Remove the resource; where `at` says when, the bus reports it."""
+        """Remove the resource and its history; where `at` says when, the bus reports it."""
         gone = cls.fetch(transaction, key) if at is not None and key.kind in DETAIL_TYPES else None
         if gone is not None and at is not None:
             text = _dump(gone.body)
             change = Change(*_key_parameters(key), gone.arn, DELETED, gone.created_at, at, text)
             Events.report(transaction, change)
-        transaction.execute(
-            "DELETE FROM resource WHERE account = ? AND region = ? AND kind = ? AND name = ?",
-            _key_parameters(key),
-        )
+        for table in ("resource", "status_change"):
+            transaction.execute(
+                f"DELETE FROM {table} WHERE account = ? AND region = ? AND kind = ? AND name = ?",  # noqa: S608
+                _key_parameters(key),
+            )
 
 
 def _dump(body: Body) -> str:

@@ -50,6 +50,11 @@ class RunTokens:
             return None
         return RunRole(row["account"], row["role_arn"])
 
+    def run_ids(self, prefix: str) -> list[str]:
+        """Return the runs that have a token and whose ids begin with `prefix`."""
+        rows = self.database.read("SELECT run_id FROM run_token ORDER BY run_id")
+        return [row["run_id"] for row in rows if row["run_id"].startswith(prefix)]
+
     @staticmethod
     def revoke(transaction: Transaction, run_id: str) -> None:
         """Void the token of a run that is over."""

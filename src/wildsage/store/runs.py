@@ -6,6 +6,7 @@ from typing import Literal
 
 from wildsage.store.database import Database, Transaction
 from wildsage.store.resources import Key
+from wildsage.store.run_records import RunRecords
 
 RunState = Literal["queued", "launched", "settled"]
 TRAINING_JOB = "training-job"
@@ -67,6 +68,14 @@ class Runs:
         )
         return None if row is None else _run(row)
 
+    def of(self, job: Key) -> list[Run]:
+        """Return all runs of a job, the first attempt first."""
+        rows = self.database.read(
+            "SELECT * FROM training_run WHERE account = ? AND region = ? AND job_name = ? ORDER BY attempt",
+            (job.account, job.region, job.name),
+        )
+        return [_run(row) for row in rows]
+
     def stopping(self) -> set[str]:
         """Return the ids of the runs that are not over and whose job is asked to stop."""
         rows = self.database.read(
@@ -106,7 +115,8 @@ class Runs:
 
     @staticmethod
     def forget(transaction: Transaction, job: Key) -> None:
-        """Remove the runs of a job that is deleted."""
+        """Remove the runs of a job that is deleted, and what is known of them."""
+        RunRecords.forget(transaction, job)
         transaction.execute(
             "DELETE FROM training_run WHERE account = ? AND region = ? AND job_name = ?",
             (job.account, job.region, job.name),

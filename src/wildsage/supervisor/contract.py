@@ -125,6 +125,8 @@ class JobFile:
         No network at all (``EnableNetworkIsolation``), and no credentials.
     hostname, hosts
         The container's name, and addresses on the loopback network by name of all hosts of its job.
+    facts
+        What the supervisor does not need, and a reader of the run wants to know: image, instance type.
     """
 
     run_id: str
@@ -145,6 +147,7 @@ class JobFile:
     sandbox: str = "auto"
     hostname: str = "algo-1"
     hosts: Mapping[str, str] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """Serialize."""

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import resource
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -102,7 +103,7 @@ class Run:
 
     def _record(self) -> ExitRecord:
         try:
-            self._stage()
+            self.stage()
             ended = self._contain()
             return self._packed(self._judge(ended))
         except StoppedEarlyError:
@@ -117,7 +118,8 @@ class Run:
 
     # Before the launch
 
-    def _stage(self) -> None:
+    def stage(self) -> None:
+        """Make ``/opt/ml``: its folders, what the container reads of its job, the inputs."""
         job = self.job
         folders = ["input/config", "input/data", "model", "output/data"]
         if CHECKPOINT_CONFIG in job.config_files:
@@ -170,7 +172,7 @@ class Run:
 
     def _contain(self) -> Ended:
         sandbox = choose(self.job.sandbox)
-        container = self._container()
+        container = self.container()
         reader, writer = os.pipe()
         pump = LogPump(reader, LogFile(Path(self.job.log_path)))
         try:
@@ -181,10 +183,12 @@ class Run:
         pump.start()
         self.journal.write("launched", sandbox=sandbox.name, level=sandbox.level, limits=dict(process.limits))
         try:
-            exit_code, stop_reason = self._watch(process, launched_at)
+            exit_code, stop_reason = self.watch(process, launched_at)
             seconds = time.monotonic() - launched_at
             pump.join(_DRAIN_SECONDS)
-            self.journal.write("exited", exit_code=exit_code, out_of_memory=process.out_of_memory())
+            self.journal.write(
+                "exited", exit_code=exit_code, out_of_memory=process.out_of_memory(), **_usage()
+            )
             return Ended(exit_code, stop_reason, seconds, process.out_of_memory(), pump.tail)
         except LaunchError as error:
             pump.join(_DRAIN_SECONDS)
@@ -195,7 +199,8 @@ class Run:
             with suppress(FileNotFoundError):
                 (self.folder / RUN_FOLDER / TOKEN_FILE).unlink()
 
-    def _container(self) -> Container:
+    def container(self) -> Container:
+        """Describe the container; its token is put where it looks for it."""
         job = self.job
         if not job.isolated:
             token = (self.folder / TOKEN_FILE).read_text(encoding="utf-8")
@@ -219,7 +224,7 @@ class Run:
             needs_opt_ml=job.program.needs_opt_ml,
         )
 
-    def _watch(self, process: Process, launched_at: float) -> tuple[int, StopReason | None]:
+    def watch(self, process: Process, launched_at: float) -> tuple[int, StopReason | None]:
         """Wait for the container's end; bring it about when it is asked for or due."""
         limit = self.job.max_runtime_seconds
         while (exit_code := process.wait(_POLL_SECONDS)) is None:
@@ -295,6 +300,15 @@ class Run:
 
 def _full(error: OSError, what: str) -> str:
     return f"the machine's disk is full ({error.strerror}): {what}"
+
+
+def _usage() -> dict[str, float]:
+    """Return the peak memory of the container's largest process, and the processor time of all of them."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return {
+        "peak_memory_bytes": used.ru_maxrss * 1024,
+        "cpu_seconds": round(used.ru_utime + used.ru_stime, 3),
+    }
 
 
 def _now() -> float:

@@ -1,0 +1,80 @@
+"""Describe a training job once more, for ``wildsage replay``: its run goes on a terminal and registers nothing."""
+
+import asyncio
+import uuid
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict
+from typing import Any
+
+from wildsage.core.errors import NotFoundError, ValidationError
+from wildsage.core.instance_types import capacity_of
+from wildsage.jobs.capacity import Capacity
+from wildsage.jobs.launch import CannotStartError, Launcher, Rooms
+from wildsage.jobs.training import role_of
+from wildsage.store.resources import Key
+from wildsage.store.run_tokens import RunTokens
+from wildsage.store.runs import TRAINING_JOB
+from wildsage.supervisor.folder import RunFolder
+
+_PREFIX = "replay-"
+
+
+class Replays:
+    """What the server does for a replay; the container itself belongs to whoever asked."""
+
+    def __init__(self, rooms: Rooms, capacity: Capacity) -> None:
+        self._rooms = rooms
+        self._capacity = capacity
+        self._launcher = Launcher(rooms)
+
+    async def begin(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Answer ``{"account", "region", "name"}`` with the job file, a token of its role, and what is kept.
+
+        A replay takes no slot: its user waits for it. Inputs are named only if they are not kept.
+
+        Raises
+        ------
+        NotFoundError
+            If there is no such job.
+        ValidationError
+            If its image or its inputs are not there any more.
+        """
+        rooms = self._rooms
+        key = Key(str(request["account"]), str(request["region"]), TRAINING_JOB, str(request["name"]))
+        job = rooms.resources.get(key)
+        if job is None:
+            raise NotFoundError(f"there is no training job named {key.name} in {key.region}")
+        kept = await asyncio.to_thread(rooms.kept.of, job.arn)
+        run_id = f"{_PREFIX}{uuid.uuid4().hex}"
+        slot = self._capacity.slot_for(capacity_of(job.body["ResourceConfig"]["InstanceType"]).vcpus)
+        try:
+            await self._launcher.make_ready(job)
+            has_inputs = kept is not None and kept.has_inputs
+            log_path = str(rooms.layout.runs / run_id / "log")
+            described = await self._launcher.describe(
+                run_id, job, slot, log_path, channels=() if has_inputs else None
+            )
+        except CannotStartError as error:
+            raise ValidationError(f"{key.name} cannot be replayed: {error}") from None
+        token = await rooms.tokens.issue(run_id, role_of(job))
+        said = None if kept is None else {**asdict(kept), "path": str(kept.path)}
+        return {"run_id": run_id, "job": described.to_json(), "token": token, "kept": said}
+
+    async def end(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Take back what the replay ``{"run_id"}`` was given. May be repeated."""
+        run_id = str(request["run_id"])
+        if run_id.startswith(_PREFIX):
+            await self._rooms.resources.database.write(lambda t: RunTokens.revoke(t, run_id))
+            await self._rooms.keys.revoke_bound(run_id)
+        return {}
+
+    async def sweep(self) -> None:
+        """End the replays whose terminal is gone."""
+        for run_id in self._rooms.tokens.run_ids(_PREFIX):
+            if not RunFolder(self._rooms.layout.runs / run_id).is_alive():
+                await self.end({"run_id": run_id})
+        for path in self._rooms.layout.runs.glob(f"{_PREFIX}*"):
+            if not RunFolder(path).is_alive():
+                with suppress(OSError):
+                    await asyncio.to_thread(RunFolder(path).delete)
