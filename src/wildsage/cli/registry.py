@@ -9,6 +9,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "up": "start the server",
     "run": "run a program whose AWS calls come here",
     "env": "print the variables that bring a shell's AWS calls here",
+    "jupyter": "a notebook kernel whose AWS calls come here",
     "status": "show the server and what it holds",
     "ls": "list training jobs and endpoints",
     "logs": "print the log of a job or an endpoint",

@@ -67,6 +67,11 @@ class Layout:
         return self.root / "clients"
 
     @property
+    def kernels(self) -> Path:
+        """The folders of Jupyter kernels that were installed for this directory (JSON)."""
+        return self.root / "kernels.json"
+
+    @property
     def objects(self) -> Path:
         """Content of stored objects."""
         return self.root / "objects"
