@@ -38,10 +38,10 @@ docs: setup      ## write the generated documents
 demo: setup      ## run the main job on real data and show the result
 	$(BIN)/wildsage demo
 
-CLIENTS := sdk2 sdk3 boto3-old
+CLIENTS := sdk2 sdk3 boto3-old notebook
 acceptance: setup $(CLIENTS:%=$(VENV)-%/ready)   ## unmodified clients against a live server
 	WILDSAGE_SDK2_PYTHON=$(VENV)-sdk2/bin/python WILDSAGE_SDK3_PYTHON=$(VENV)-sdk3/bin/python \
-	WILDSAGE_BOTO3_OLD_PYTHON=$(VENV)-boto3-old/bin/python \
+	WILDSAGE_BOTO3_OLD_PYTHON=$(VENV)-boto3-old/bin/python WILDSAGE_NOTEBOOK_PYTHON=$(VENV)-notebook/bin/python \
 	$(BIN)/python -m pytest -n 4 -m acceptance tests/acceptance $(ARGS)
 
 $(VENV)-%/ready: tests/acceptance/%.txt

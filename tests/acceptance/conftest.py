@@ -24,6 +24,7 @@ CLIENTS = {
     "sdk2": "WILDSAGE_SDK2_PYTHON",
     "sdk3": "WILDSAGE_SDK3_PYTHON",
     "boto3-old": "WILDSAGE_BOTO3_OLD_PYTHON",
+    "notebook": "WILDSAGE_NOTEBOOK_PYTHON",
 }
 _FRAMEWORK_IMAGE = "sagemaker-scikit-learn:1.2-1-cpu-py3"
 _FRAMEWORK_ENVIRONMENT = "sklearn-1.2"
@@ -51,6 +52,12 @@ def sdk3() -> str:
 def boto3_old() -> str:
     """The interpreter of an environment with a boto3 that does not know AWS_ENDPOINT_URL."""
     return str(_client_python("boto3-old"))
+
+
+@pytest.fixture(scope="session")
+def notebook() -> str:
+    """The interpreter of an environment with Jupyter's client, SDK v2, pandas, pyarrow and polars."""
+    return str(_client_python("notebook"))
 
 
 @pytest.fixture(scope="session")
