@@ -98,13 +98,24 @@ class QueryProtocol(Protocol):
 
     def serialize_error(self, error: ServiceError, call: Call, request_id: str) -> HttpResponse:  # noqa: ARG002 - for REST
         """Write ``<ErrorResponse><Error>``."""
+        shape = self.service.error(error.code)
+        code = error.code if shape is None else shape.error_code
         kind = "Sender" if error.status < 500 else "Receiver"
         body = (
             f'<ErrorResponse xmlns="{self._namespace}"><Error><Type>{kind}</Type>'
-            f"<Code>{escaped(error.code)}</Code><Message>{escaped(error.message)}</Message>"
-            f"{elements(dict(error.members))}</Error><RequestId>{request_id}</RequestId></ErrorResponse>"
+            f"<Code>{escaped(code)}</Code><Message>{escaped(error.message)}</Message>"
+            f"{self._error_members(shape, error.members)}</Error>"
+            f"<RequestId>{request_id}</RequestId></ErrorResponse>"
         )
         return HttpResponse(error.status, self._headers(request_id), body.encode())
+
+    def _error_members(self, shape: Shape | None, members: Mapping[str, Any]) -> str:
+        out: list[str] = []
+        if shape is not None:
+            modelled = {name: value for name, value in members.items() if name in shape.members}
+            self._codec.members_writer(shape)(out, modelled)
+            members = {name: value for name, value in members.items() if name not in modelled}
+        return "".join([*out, elements(dict(members))])
 
     def _headers(self, request_id: str) -> list[tuple[str, str]]:
         return [("content-type", "text/xml"), (self.request_id_header, request_id)]
