@@ -29,6 +29,8 @@ def on_host(host, path="/", **options):
         ("sagemaker", "POST", "/SendHeartbeat", {}, "sagemaker-edge"),
         ("monitoring", "POST", "/", {"x-amz-target": "GraniteServiceVersion20100801.ListMetrics"}, "cloudwatch"),
         ("monitoring", "POST", "/", {"content-type": "application/x-www-form-urlencoded"}, "cloudwatch"),
+        ("events", "POST", "/", {"x-amz-target": "AWSEvents.ListRules"}, "events"),
+        ("events", "POST", "/service/AWSEventsV2/operation/CreateEventBus", {"smithy-protocol": "rpc-v2-cbor"}, "eventbridgev2"),
         ("iam", "POST", "/", {"content-type": "application/x-www-form-urlencoded; charset=utf-8"}, "iam"),
         ("s3", "GET", "/", {}, "s3"),
         ("lambda", "GET", "/2015-03-31/functions", {}, "lambda"),
@@ -39,18 +41,35 @@ def test_scope_target_and_path_decide_the_service(service, method, path, headers
     assert identifier.identify(request(method, path, service=service, headers=headers)).service.name == found
 
 
+CBOR = {"smithy-protocol": "rpc-v2-cbor", "content-type": "application/cbor"}
+LIST_METRICS = "/service/GraniteServiceVersion20100801/operation/ListMetrics"
+
+
 @pytest.mark.parametrize(
-    ("headers", "protocol"),
+    ("target", "headers", "protocol"),
     [
-        ({"x-amz-target": "GraniteServiceVersion20100801.ListMetrics"}, "JsonProtocol"),
-        ({"content-type": "application/x-amz-json-1.0"}, "JsonProtocol"),
-        ({"content-type": "application/x-www-form-urlencoded"}, "QueryProtocol"),
+        ("/", {"x-amz-target": "GraniteServiceVersion20100801.ListMetrics"}, "JsonProtocol"),
+        ("/", {"content-type": "application/x-amz-json-1.0"}, "JsonProtocol"),
+        ("/", {"content-type": "application/x-amz-json-1.1"}, "JsonProtocol"),
+        ("/", {"content-type": "application/x-www-form-urlencoded"}, "QueryProtocol"),
+        ("/?Action=ListMetrics&Version=2010-08-01", {}, "QueryProtocol"),
+        (LIST_METRICS, CBOR, "RpcV2CborProtocol"),
+        (LIST_METRICS, {"smithy-protocol": "rpc-v2-cbor"}, "RpcV2CborProtocol"),
+        ("/", {}, "JsonProtocol"),
     ],
 )
-def test_the_client_decides_among_several_protocols(headers, protocol):
-    call = identifier.identify(request(service="monitoring", headers=headers))
+def test_the_client_decides_among_several_protocols(target, headers, protocol):
+    call = identifier.identify(request("POST", target, service="monitoring", headers=headers))
 
     assert type(call.protocol).__name__ == protocol
+
+
+def test_a_protocol_of_smithy_that_the_model_does_not_have_is_told_in_that_protocol():
+    http = request("POST", "/service/SageMaker/operation/ListModels", service="sagemaker", headers=CBOR)
+
+    assert type(identifier.unknown(http).protocol).__name__ == "RpcV2CborProtocol"
+    with pytest.raises(NotImplementedOperationError, match="speaks json, and not smithy-rpc-v2-cbor"):
+        identifier.identify(http)
 
 
 @pytest.mark.parametrize("name", ["nonsense", "..", "", "x" * 5000])

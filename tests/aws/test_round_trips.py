@@ -22,7 +22,7 @@ from wildsage.aws.validation import Validator
 from wildsage.core.errors import ServiceError, ValidationError
 from wildsage.core.streams import ByteStream
 
-SERVICES = ("sagemaker", "s3", "iam", "sts", "logs", "sagemaker-runtime", "events")
+SERVICES = ("sagemaker", "s3", "iam", "sts", "logs", "sagemaker-runtime", "events", "cloudwatch")
 SIGNING_NAMES = {name: host for host, names in load("services.toml")["s3"]["apart"].items() for name in names}
 
 model_of = functools.cache(botocore_model)
@@ -30,20 +30,24 @@ catalogue = Catalogue()
 identifier = Identifier(catalogue)
 
 
+def spoken():
+    """Yield services, each once for every protocol that a client of it may choose."""
+    for service in SERVICES:
+        metadata = model_of(service).metadata
+        for protocol in metadata.get("protocols", [metadata["protocol"]]):
+            yield service, protocol
+
+
 def operations():
     return [
-        pytest.param(service, name, id=f"{service}-{name}")
-        for service in SERVICES
+        pytest.param(service, protocol, name, id=f"{service}-{protocol}-{name}")
+        for service, protocol in spoken()
         for name in model_of(service).operation_names
     ]
 
 
 def generator(service, name):
     return Generator(f"{service}{name}")
-
-
-def protocol_of(model):
-    return model.metadata["protocol"]
 
 
 def normal(value):
@@ -62,10 +66,20 @@ def normal(value):
     return value
 
 
-def serialized(service, name, values):
+def traced(value):
+    """Return what a form can say: a structure without members leaves no trace in it."""
+    match value:
+        case dict():
+            return {key: left for key, item in value.items() if (left := traced(item)) != {}}
+        case list():
+            return [traced(item) for item in value]
+    return value
+
+
+def serialized(service, protocol, name, values):
     """Let botocore make the HTTP request."""
     model = model_of(service)
-    made = create_serializer(protocol_of(model), include_validation=False).serialize_to_request(
+    made = create_serializer(protocol, include_validation=False).serialize_to_request(
         values, model.operation_model(name)
     )
     prepare_request_dict(made, "http://127.0.0.1")
@@ -85,7 +99,7 @@ def routed(service, name):
     """Return the operation that a request finds: of a deprecated one and its successor, the successor."""
     model = model_of(service)
     route = model.operation_model(name).http
-    if not model.operation_model(name).deprecated or not protocol_of(model).startswith("rest-"):
+    if not model.operation_model(name).deprecated or not model.metadata["protocol"].startswith("rest-"):
         return name
     twins = [other for other in model.operation_names if model.operation_model(other).http == route]
     return next((twin for twin in twins if not model.operation_model(twin).deprecated), name)
@@ -98,32 +112,34 @@ async def received(http, name=None):
     return call, found, await call.protocol.parse(call, call.service.operation(name or found))
 
 
-@pytest.mark.parametrize(("service", "name"), operations())
-def test_a_request_that_botocore_writes_is_read_back_equal(service, name):
+@pytest.mark.parametrize(("service", "protocol", "name"), operations())
+def test_a_request_that_botocore_writes_is_read_back_equal(service, protocol, name):
     shape = model_of(service).operation_model(name).input_shape
     values = generator(service, name).structure(shape) if shape else {}
-    http = serialized(service, name, values)
+    http = serialized(service, protocol, name, values)
 
     call, found, parsed = asyncio.run(received(http, name))
 
     assert (call.service.name, found) == (service, routed(service, name))
-    assert normal(parsed) == normal(values)
+    assert normal(parsed) == (traced(normal(values)) if protocol == "query" else normal(values))
 
 
-@pytest.mark.parametrize(("service", "name"), operations())
-def test_a_request_of_required_members_alone_finds_its_operation(service, name):
+@pytest.mark.parametrize(("service", "protocol", "name"), operations())
+def test_a_request_of_required_members_alone_finds_its_operation(service, protocol, name):
     shape = model_of(service).operation_model(name).input_shape
     values = generator(service, name).structure(shape, depth=99) if shape else {}
-    http = serialized(service, name, values)
+    http = serialized(service, protocol, name, values)
 
     _, found, parsed = asyncio.run(received(http, name))
 
     assert found == routed(service, name)
-    # A structure without members leaves no trace in a form.
-    assert {member for member, value in values.items() if value != {}} <= parsed.keys()
+    assert traced(values).keys() <= parsed.keys()
 
 
-@pytest.mark.parametrize(("service", "name"), operations())
+@pytest.mark.parametrize(
+    ("service", "name"),
+    [(service, name) for service in SERVICES for name in model_of(service).operation_names],
+)
 def test_generated_values_break_no_rule_but_patterns(service, name):
     shape = model_of(service).operation_model(name).input_shape
     values = normal(generator(service, name).structure(shape)) if shape else {}
@@ -136,29 +152,31 @@ def test_generated_values_break_no_rule_but_patterns(service, name):
         assert all("pattern" in rule for rule in constraints)
 
 
-@pytest.mark.parametrize(("service", "name"), operations())
-def test_a_response_is_read_back_equal_by_botocore(service, name):
+@pytest.mark.parametrize(("service", "protocol", "name"), operations())
+def test_a_response_is_read_back_equal_by_botocore(service, protocol, name):
     model = model_of(service).operation_model(name)
     ours = catalogue.service(service).operation(name)
     values = generator(service, name).structure(model.output_shape) if model.output_shape else {}
     stream = ours.output.event_stream
     sent = [*events_of(model.output_shape.members[stream])] if stream else []
-    call = identifier.identify(serialized(service, name, _least(service, name)))
+    call = identifier.identify(serialized(service, protocol, name, _least(service, name)))
 
     response = call.protocol.serialize(ours, {**values, stream: each(sent)} if stream else values, "the-id")
 
-    parsed = read(service, name, response)
-    assert parsed.pop("ResponseMetadata")["RequestId"] == "the-id"
+    parsed = read(service, protocol, name, response)
+    metadata = parsed.pop("ResponseMetadata")
+    if model.output_shape or protocol != "smithy-rpc-v2-cbor":  # there botocore looks no further
+        assert metadata["RequestId"] == "the-id"
     if stream:
         assert normal([*parsed.pop(stream)]) == normal(sent)
     assert normal(parsed) == normal(values)
 
 
-def read(service, name, response):
+def read(service, protocol, name, response):
     """Let botocore read an HTTP response."""
     model = model_of(service).operation_model(name)
     body = response.body if isinstance(response.body, bytes) else asyncio.run(response.body.read(1 << 20))
-    parsed = create_parser(protocol_of(model_of(service))).parse(
+    parsed = create_parser(protocol).parse(
         {
             "headers": _Headers(response.headers),
             "status_code": response.status,
@@ -205,14 +223,14 @@ TWINS = [
 @pytest.mark.parametrize(("name", "successor", "lost"), TWINS)
 def test_a_deprecated_request_is_one_of_its_successor(name, successor, lost):
     shape = model_of("s3").operation_model(name).input_shape
-    sent = serialized("s3", name, generator("s3", name).structure(shape))
+    sent = serialized("s3", "rest-xml", name, generator("s3", name).structure(shape))
     body = asyncio.run(sent.body.read(1 << 20))
     sent.body = ByteStream.of(body)
 
     _, found, parsed = asyncio.run(received(sent))
 
     assert found == successor
-    again = asyncio.run(serialized("s3", successor, parsed).body.read(1 << 20))
+    again = asyncio.run(serialized("s3", "rest-xml", successor, parsed).body.read(1 << 20))
     assert leaves(body) - leaves(again) == {leaf for leaf in leaves(body) if leaf[0] in lost}
     assert leaves(again) <= leaves(body)
 
@@ -224,13 +242,13 @@ def test_a_deprecated_request_is_one_of_its_successor(name, successor, lost):
 def test_a_client_of_a_deprecated_operation_reads_its_successors_response(name, successor, lost):
     shape = model_of("s3").operation_model(name).output_shape
     values = generator("s3", name).structure(shape)
-    call = identifier.identify(serialized("s3", name, _least("s3", name)))
+    call = identifier.identify(serialized("s3", "rest-xml", name, _least("s3", name)))
     modelled = call.service.operation
     # What the successor's handler returns for the same configuration.
-    same = read("s3", successor, call.protocol.serialize(modelled(name), values, "the-id"))
+    same = read("s3", "rest-xml", successor, call.protocol.serialize(modelled(name), values, "the-id"))
     del same["ResponseMetadata"]
 
-    parsed = read("s3", name, call.protocol.serialize(modelled(successor), same, "the-id"))
+    parsed = read("s3", "rest-xml", name, call.protocol.serialize(modelled(successor), same, "the-id"))
 
     del parsed["ResponseMetadata"]
     assert normal(parsed) == normal(
@@ -277,27 +295,27 @@ def _least(service, name):
 
 def errors():
     return [
-        pytest.param(service, shape.error_code, id=f"{service}-{shape.error_code}")
-        for service in SERVICES
+        pytest.param(service, protocol, shape.error_code, id=f"{service}-{protocol}-{shape.error_code}")
+        for service, protocol in spoken()
         for shape in model_of(service).error_shapes
     ]
 
 
-@pytest.mark.parametrize(("service", "code"), errors())
-def test_an_error_is_read_back_equal_by_botocore(service, code):
+@pytest.mark.parametrize(("service", "protocol", "code"), errors())
+def test_an_error_is_read_back_equal_by_botocore(service, protocol, code):
     model = model_of(service)
     name = model.operation_names[0]
     shape = next(shape for shape in model.error_shapes if shape.error_code == code)
     members = Generator(code).structure(shape)
     members = {key: value for key, value in members.items() if key.lower() != "message"}
-    call = identifier.identify(serialized(service, name, _least(service, name)))
+    call = identifier.identify(serialized(service, protocol, name, _least(service, name)))
     error = ServiceError("käse <&>", code=code, status=409, members=members)
 
     response = call.protocol.serialize_error(error, call, "the-id")
 
     answer = {"headers": _Headers(response.headers), "status_code": response.status, "body": response.body}
-    parsed = create_parser(protocol_of(model)).parse(answer, None)
-    modelled = create_parser(protocol_of(model)).parse(answer, shape)
+    parsed = create_parser(protocol).parse(answer, None)
+    modelled = create_parser(protocol).parse(answer, shape)
     assert parsed["Error"]["Code"] == code
     assert parsed["Error"]["Message"] == "käse <&>"
     assert parsed["ResponseMetadata"]["RequestId"] == "the-id"

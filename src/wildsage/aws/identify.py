@@ -19,6 +19,7 @@ from wildsage.aws.protocols.query import QueryProtocol, UnknownFormProtocol
 from wildsage.aws.protocols.rest import RestProtocol
 from wildsage.aws.protocols.rest_json import RestJsonProtocol
 from wildsage.aws.protocols.rest_xml import RestXmlProtocol
+from wildsage.aws.protocols.rpc_v2_cbor import RpcV2CborProtocol
 from wildsage.aws.protocols.s3 import S3Protocol
 from wildsage.aws.texts import load
 from wildsage.core.errors import NotImplementedOperationError
@@ -28,6 +29,7 @@ PROTOCOLS: Mapping[str, type[Protocol]] = {
     "query": QueryProtocol,
     "rest-json": RestJsonProtocol,
     "rest-xml": RestXmlProtocol,
+    "smithy-rpc-v2-cbor": RpcV2CborProtocol,
 }
 """By their names in the service models."""
 
@@ -39,6 +41,7 @@ _SPECIAL: Mapping[str, Callable[[Service], Protocol]] = {
 _CREDENTIAL = re.compile(r"Credential=([^,\s]+)")
 _AWS_HOST = re.compile(r"(?P<labels>.+)\.amazonaws\.com(?:\.cn)?", re.IGNORECASE)
 _REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-\d+")
+_ACTION = re.compile(r"(?:^|&)Action=")
 _S3_LABEL = re.compile(r"s3(-fips|-accelerate|-external-1)?(?:-(?P<region>[a-z]{2,4}(?:-[a-z]+)+-\d+))?")
 
 
@@ -97,13 +100,16 @@ class Identifier:
         self._catalogue = catalogue
         self._bound: dict[tuple[str, str, str], Protocol] = {}
         nothing = {"metadata": {"protocol": "json"}, "shapes": {}, "operations": {}}
-        self._unknown = JsonProtocol(Service("unknown", nothing))
-        self._unknown_form = UnknownFormProtocol(Service("unknown", nothing))
+        service = Service("unknown", nothing)
+        self._unknown = JsonProtocol(service)
+        self._unknown_by_protocol: Mapping[str, Protocol] = {
+            "query": UnknownFormProtocol(service),
+            "smithy-rpc-v2-cbor": RpcV2CborProtocol(service),
+        }
 
     def unknown(self, request: HttpRequest) -> Call:
         """Return the call that a request is as long as nothing is known of it; it can carry an error."""
-        is_form = _asked_protocol(request) == "query"
-        protocol = self._unknown_form if is_form else self._unknown
+        protocol = self._unknown_by_protocol.get(_asked_protocol(request), self._unknown)
         return Call(request, protocol.service, protocol, request.path)
 
     def identify(self, request: HttpRequest) -> Call:
@@ -112,28 +118,40 @@ class Identifier:
         Raises
         ------
         NotImplementedOperationError
-            If there is no such service, or it speaks no protocol that is built.
+            If there is no such service, or it speaks no protocol that is built, or not the one of Smithy's
+            that the request is in.
         """
         host = host_of(request)
         signing_name = credential_scope(request).signing_name or host.signing_name or "s3"
         path = f"/{quote(host.bucket)}{request.path}" if host.bucket else request.path
+        asked = _asked_protocol(request)
         candidates = self._candidates(signing_name)
         # Of namesakes, those that can be understood; a service alone says what it speaks instead.
         spoken = [service for service in candidates if PROTOCOLS.keys() & set(service.protocols)]
-        calls = [self._call(request, service, signing_name, path) for service in spoken or candidates]
+        calls = [
+            Call(request, service, self._protocol(service, asked, signing_name), path)
+            for service in spoken or candidates
+        ]
         found = next((call for call in calls if len(calls) == 1 or _claims(call)), None)
         if found is None and not calls:
             raise NotImplementedOperationError(
                 f"No service signs as {signing_name[:64]!r}. Sign for a service of AWS, such as sagemaker or s3"
             )
-        return found or calls[0]
+        call = found or calls[0]
+        if asked.startswith("smithy-") and asked not in call.service.protocols:
+            # Newer clients may speak what the installed model does not know of: they read no other error.
+            raise NotImplementedOperationError(
+                f"{call.service.full_name} speaks {', '.join(call.service.protocols)}, and not {asked[:64]},"
+                " by the service model that is installed here: upgrade botocore where Wildsage runs"
+            )
+        return call
 
     def warm(self, service: Service) -> None:
         """Do now what the first request for a service would wait for, its namesakes included."""
         signing_name = service.metadata.get("signingName", service.metadata.get("endpointPrefix", ""))
         for candidate in self._candidates(signing_name):
-            if candidate.protocols[0] in PROTOCOLS:
-                protocol = self._bind(candidate, candidate.protocols[0], signing_name)
+            for name in PROTOCOLS.keys() & set(candidate.protocols):
+                protocol = self._bind(candidate, name, signing_name)
                 if isinstance(protocol, RestProtocol):
                     protocol.prepare()
 
@@ -142,17 +160,16 @@ class Identifier:
         found = (self._catalogue.service(name) for name in names)
         return [service for service in found if service is not None]
 
-    def _call(self, request: HttpRequest, service: Service, signing_name: str, path: str) -> Call:
-        return Call(request, service, self._protocol(request, service, signing_name), path)
-
-    def _protocol(self, request: HttpRequest, service: Service, signing_name: str) -> Protocol:
+    def _protocol(self, service: Service, asked: str, signing_name: str) -> Protocol:
         spoken = [name for name in service.protocols if name in PROTOCOLS]
         if not spoken:
             raise NotImplementedOperationError(
                 f"{service.full_name} speaks {', '.join(service.protocols)}, which is not implemented yet"
             )
-        asked = _asked_protocol(request)
-        return self._bind(service, asked if asked in spoken else spoken[0], signing_name)
+        if asked not in spoken:
+            # Requests in a protocol of Smithy's are marked: without a mark it is one of the others.
+            asked = next((name for name in spoken if not name.startswith("smithy-")), spoken[0])
+        return self._bind(service, asked, signing_name)
 
     def _bind(self, service: Service, name: str, signing_name: str) -> Protocol:
         key = (service.name, name, signing_name)
@@ -164,13 +181,17 @@ class Identifier:
 
 
 def _asked_protocol(request: HttpRequest) -> str:
-    # A service may speak several protocols: what the client sends decides.
+    """Return the protocol that a request is in, by its headers; empty for those that have no mark."""
     content_type = request.headers.get("content-type")
     if "x-amz-target" in request.headers or content_type.startswith("application/x-amz-json"):
         return "json"
     if content_type.startswith("application/x-www-form-urlencoded"):
         return "query"
-    return "smithy-" + request.headers.get("smithy-protocol")
+    smithy = request.headers.get("smithy-protocol")
+    if smithy:
+        return f"smithy-{smithy}"
+    # A form may also stand in the query string: a presigned GetCallerIdentity.
+    return "query" if _ACTION.search(request.query_string) else ""
 
 
 def _claims(call: Call) -> bool:
@@ -179,4 +200,6 @@ def _claims(call: Call) -> bool:
         return target.rpartition(".")[0] == call.service.metadata.get("targetPrefix")
     if isinstance(call.protocol, RestProtocol):
         return call.protocol.router.match(call.request, call.path) is not None
+    if isinstance(call.protocol, RpcV2CborProtocol):
+        return call.protocol.names(call.request) is not None
     return isinstance(call.protocol, QueryProtocol)

@@ -25,9 +25,13 @@ def dialect_of(request: HttpRequest, service: str) -> Dialect:
     """Tell the dialect from the signed-for service, or, where nothing is signed, from the request's looks."""
     if service in S3_SERVICES:
         return Dialect.S3
-    if service:
-        return Dialect.QUERY if service in QUERY_SERVICES else Dialect.JSON
     content_type = request.headers.get("content-type")
+    if service:
+        # A service may speak several protocols: CloudWatch is asked by forms too.
+        is_form = content_type.startswith("application/x-www-form-urlencoded")
+        if service in QUERY_SERVICES or (is_form and "x-amz-target" not in request.headers):
+            return Dialect.QUERY
+        return Dialect.JSON
     if "x-amz-target" in request.headers or "json" in content_type or "cbor" in content_type:
         return Dialect.JSON
     if "x-www-form-urlencoded" in content_type or any(name == "Action" for name, _ in request.query()):

@@ -17,7 +17,13 @@ Convert = Callable[[Any], Any]
 
 _logger = logging.getLogger(__name__)
 _INTEGER_BITS = {"integer": 32, "short": 16, "byte": 8, "long": 64, "bigInteger": 4096}
-_TOKENS = {str: "STRING_VALUE", int: "NUMBER_VALUE", float: "NUMBER_VALUE", type(None): "NULL_VALUE"}
+_TOKENS = {
+    str: "STRING_VALUE",
+    int: "NUMBER_VALUE",
+    float: "NUMBER_VALUE",
+    bytes: "BINARY_VALUE",
+    type(None): "NULL_VALUE",
+}
 
 
 def loads(body: bytes) -> Any:
@@ -72,10 +78,26 @@ class JsonCodec:
         """Return a function from a value of `shape` to a JSON value; it raises TypeError."""
         return self._compiled(shape, self._serializers, self._compile_serializer)
 
+    def dumps(self, document: Any) -> bytes:
+        """Render a document."""
+        return dumps(document)
+
     def document(self, shape: Shape) -> Callable[[Any], bytes]:
-        """Return a function from a value of `shape` to a JSON document; it raises TypeError."""
+        """Return a function from a value of `shape` to a document; it raises TypeError."""
         serialize = self.serializer(shape)
-        return lambda value: dumps(serialize(value))
+        return lambda value: self.dumps(serialize(value))
+
+    def loads(self, body: bytes) -> Any:
+        """Parse a document; it raises `UnreadableError`."""
+        return loads(body)
+
+    def scalar_parser(self, kind: str) -> Convert:
+        """Return the parser of a kind without parts."""
+        return _SCALAR_PARSERS[kind]
+
+    def scalar_serializer(self, kind: str) -> Convert:
+        """Return the serializer of a kind without parts."""
+        return _SCALAR_SERIALIZERS.get(kind, _write_integer)
 
     def _compiled(
         self, shape: Shape, compiled: dict[str, Convert], compile_: Callable[[Shape], Convert]
@@ -99,7 +121,7 @@ class JsonCodec:
             case "integer" | "long" | "short" | "byte" | "bigInteger":
                 return _integer_parser(shape.kind)
             case kind:
-                return _SCALAR_PARSERS[kind]
+                return self.scalar_parser(kind)
 
     def _structure_parser(self, shape: Shape) -> Convert:
         if shape.traits.get("document"):
@@ -119,7 +141,7 @@ class JsonCodec:
             case "map":
                 return _map_serializer(self.serializer(shape.element))
             case kind:
-                return _SCALAR_SERIALIZERS.get(kind, _write_integer)
+                return self.scalar_serializer(kind)
 
     def _structure_serializer(self, shape: Shape) -> Convert:
         if shape.traits.get("document"):
@@ -131,7 +153,7 @@ class JsonCodec:
 
 
 def _mismatch(value: Any, expected: str) -> MismatchError:
-    token = f"{value}_VALUE".upper() if isinstance(value, bool) else _TOKENS.get(type(value), "")
+    token = f"{value}_VALUE".upper() if isinstance(value, bool) else _TOKENS.get(type(value), "OTHER_VALUE")
     return _misplaced(value, text("serialization.wrong_type", token=token, expected=expected))
 
 

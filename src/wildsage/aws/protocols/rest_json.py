@@ -6,9 +6,9 @@ from wildsage.aws.http import HttpResponse
 from wildsage.aws.model import Operation, Service, Shape
 from wildsage.aws.protocols.base import Call
 from wildsage.aws.protocols.event_stream import EventStreamCodec
-from wildsage.aws.protocols.json import error_document
 from wildsage.aws.protocols.json_codec import JsonCodec, dumps, loads
 from wildsage.aws.protocols.rest import RestProtocol, error_headers
+from wildsage.aws.protocols.rpc import error_document
 from wildsage.core.errors import ServiceError
 
 
