@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from benchmarks import endpoints, startup, throughput, training, walk
+from benchmarks import control, endpoints, startup, training, walk
 from benchmarks.report import store, table
 
 CASES = {
@@ -13,7 +13,7 @@ CASES = {
     "training": training.run,
     "endpoints": endpoints.run,
     "walk": walk.run,
-    "throughput": throughput.run,
+    "control": control.run,
 }
 
 

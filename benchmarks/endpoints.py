@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from benchmarks.report import Reading
 from benchmarks.server import CONTAINERS, Server, wait
-from benchmarks.wire import Request, UnixConnection, connection_to, send
+from benchmarks.load import send_endlessly
+from benchmarks.wire import Request, address_of
 
 CALLS = 200
 PAYLOAD = b"5.1,3.5,1.4,0.2\n" * 8
@@ -34,10 +35,10 @@ def run(rounds: int) -> Iterator[Reading]:
             name = f"echo-{number}"
             in_service.append(deploy(sagemaker, name))
             request = invocation(server, name)
-            with closing(UnixConnection(one_socket(server.data_dir))) as worker:
-                direct += milliseconds(send, worker, Request("/invocations", PAYLOAD, HEADERS))
-            with closing(connection_to(server.url)) as connection:
-                through += milliseconds(send, connection, request)
+            worker = send_endlessly(one_socket(server.data_dir), Request("/invocations", PAYLOAD, HEADERS))
+            direct += [1000 * seconds for seconds in islice(worker, CALLS)]
+            answers = send_endlessly(address_of(server.url), request)
+            through += [1000 * seconds for seconds in islice(answers, CALLS)]
             boto3 += milliseconds(by_boto3, runtime, name)
             sagemaker.delete_endpoint(EndpointName=name)
             while sagemaker.list_endpoints()["Endpoints"]:

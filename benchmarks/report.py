@@ -18,24 +18,31 @@ class Reading:
     Attributes
     ----------
     target
-        What the median should be; empty for information only.
+        What the median, or where there is a peer their ratio, should be; empty for information only.
+    peer
+        The samples of what it is compared with, from the same run.
     """
 
     what: str
     samples: tuple[float, ...]
     unit: str = "s"
     target: str = ""
+    peer: tuple[float, ...] = ()
 
     @property
     def median(self) -> float:
         return statistics.median(self.samples)
 
     def row(self) -> str:
+        peer = f"{shown(statistics.median(self.peer))} {self.unit}" if self.peer else ""
+        ratio = f"{self.median / statistics.median(self.peer):.2f}" if self.peer else ""
         cells = (
             self.what,
             f"{shown(self.median)} {self.unit}",
             f"{shown(min(self.samples))} to {shown(max(self.samples))}",
             str(len(self.samples)),
+            peer,
+            ratio,
             self.target,
         )
         return f"| {' | '.join(cells)} |"
@@ -48,7 +55,7 @@ def shown(value: float) -> str:
 
 def table(readings: Iterable[Reading]) -> str:
     """Lay out a Markdown table."""
-    head = ("| | median | min to max | runs | target |", "|---|---|---|---|---|")
+    head = ("| | median | min to max | runs | peer | ratio | target |", "|---|---|---|---|---|---|---|")
     return "\n".join([*head, *(reading.row() for reading in readings)])
 
 
@@ -69,11 +76,16 @@ def machine() -> dict[str, object]:
     }
 
 
+def rounded(samples: Iterable[float]) -> list[float]:
+    """Keep four digits of each."""
+    return [float(f"{sample:.4g}") for sample in samples]
+
+
 def store(path: Path, readings: Iterable[Reading]) -> None:
     """Write the readings with the machine they come from, a reading per line."""
     path.parent.mkdir(parents=True, exist_ok=True)
     rows = [
-        {**asdict(one), "samples": [float(f"{sample:.4g}") for sample in one.samples]} for one in readings
+        {**asdict(one), "samples": rounded(one.samples), "peer": rounded(one.peer)} for one in readings
     ]
     lines = ",\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
     path.write_text(f'{{"machine": {json.dumps(machine())},\n"readings": [\n{lines}\n]}}\n')

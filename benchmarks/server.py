@@ -14,6 +14,8 @@ from typing import Any, Self
 import boto3
 from botocore.config import Config
 
+from benchmarks import cores
+
 WILDSAGE = (sys.executable, "-m", "wildsage")
 REGION = "us-west-2"
 BUCKET = "benchmarks"
@@ -21,9 +23,16 @@ CONTAINERS = Path(__file__).parent.parent / "tests" / "containers"
 
 
 class Server:
-    """A server that starts, stops and starts again. Its data directory goes with the block."""
+    """A server that starts, stops and starts again. Its data directory goes with the block.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    pinned
+        Keep it, and all that it starts, on the server's core.
+    """
+
+    def __init__(self, *, pinned: bool = False) -> None:
+        self._pin = cores.on_server_core() if pinned else None
         self._folder = tempfile.TemporaryDirectory(prefix="wildsage-benchmark-", ignore_cleanup_errors=True)
         self.data_dir = Path(self._folder.name)
         self._process: subprocess.Popen[bytes] | None = None
@@ -44,7 +53,12 @@ class Server:
         command = [*WILDSAGE, "up", "--port", "0", "--data-dir", str(self.data_dir)]
         log = self.data_dir / "server.log"
         with log.open("ab") as stderr:
-            self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr)
+            self._process = subprocess.Popen(
+                command,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                preexec_fn=self._pin,  # noqa: PLW1509 - this process has no threads
+            )
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:

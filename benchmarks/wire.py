@@ -1,6 +1,5 @@
 """Requests that were signed beforehand, so that a measurement holds none of a client's own work."""
 
-import http.client
 import socket
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,9 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from benchmarks.server import REGION
+
+Address = tuple[str, int] | Path
+"""A port of this machine, or the socket of a worker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,33 +28,26 @@ class Request:
         SigV4Auth(Credentials(*keys), service, REGION).add_auth(request)
         return Request(self.url, self.body, dict(request.headers))
 
-
-class UnixConnection(http.client.HTTPConnection):
-    """HTTP over the socket of a worker."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost")
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.connect(str(self._path))
+    def raw(self) -> bytes:
+        """Return its bytes on the wire."""
+        parts = urlsplit(self.url)
+        fields = {"Host": parts.netloc or "localhost", "Content-Length": str(len(self.body)), **self.headers}
+        lines = [f"POST {parts.path} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
+        return "\r\n".join([*lines, "", ""]).encode() + self.body
 
 
-def connection_to(url: str) -> http.client.HTTPConnection:
-    return http.client.HTTPConnection(urlsplit(url).netloc)
+def address_of(url: str) -> Address:
+    parts = urlsplit(url)
+    assert parts.hostname is not None
+    assert parts.port is not None
+    return parts.hostname, parts.port
 
 
-def send(connection: http.client.HTTPConnection, request: Request) -> None:
-    """Send a request and read its whole answer.
-
-    Raises
-    ------
-    RuntimeError
-        If the answer is an error.
-    """
-    connection.request("POST", urlsplit(request.url).path, request.body, request.headers)
-    answer = connection.getresponse()
-    body = answer.read()
-    if answer.status != http.client.OK:
-        raise RuntimeError(body.decode())
+def connect(address: Address) -> socket.socket:
+    if isinstance(address, Path):
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.connect(str(address))
+        return connection
+    connection = socket.create_connection(address)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return connection
