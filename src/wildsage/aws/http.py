@@ -12,20 +12,20 @@ class Headers:
 
     def __init__(self, fields: Iterable[tuple[str, str]] = ()) -> None:
         self.fields = [(name.lower(), value) for name, value in fields]
+        self._first = dict(reversed(self.fields))
 
     def get(self, name: str, default: str = "") -> str:
         """Return the first value of a header, or `default`."""
-        for field_name, value in self.fields:
-            if field_name == name:
-                return value
-        return default
+        return self._first.get(name, default)
 
     def get_all(self, name: str) -> list[str]:
         """Return every value of a header."""
+        if name not in self._first:
+            return []
         return [value for field_name, value in self.fields if field_name == name]
 
     def __contains__(self, name: str) -> bool:
-        return any(field_name == name for field_name, _ in self.fields)
+        return name in self._first
 
 
 @dataclass(slots=True)
@@ -52,7 +52,7 @@ class HttpRequest:
 
     def query(self) -> list[tuple[str, str]]:
         """Return the decoded query parameters in order, blank ones included."""
-        return parse_qsl(self.query_string, keep_blank_values=True)
+        return parse_qsl(self.query_string, keep_blank_values=True) if self.query_string else []
 
 
 @dataclass(slots=True)

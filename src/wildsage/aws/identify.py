@@ -8,7 +8,8 @@ unsigned request, or one with a signature of version 2, says it by its host; fai
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
+from itertools import chain
 from urllib.parse import quote
 
 from wildsage.aws.http import HttpRequest
@@ -77,8 +78,12 @@ def credential_scope(request: HttpRequest) -> Scope:
 
 def host_of(request: HttpRequest) -> Host:
     """Read ``SERVICE.REGION.amazonaws.com`` and ``BUCKET.s3.REGION.amazonaws.com`` in all their forms."""
-    name = request.headers.get("host").rsplit(":", 1)[0]
-    matched = _AWS_HOST.fullmatch(name)
+    return _read_host(request.headers.get("host"))
+
+
+@lru_cache(maxsize=256)
+def _read_host(host: str) -> Host:
+    matched = _AWS_HOST.fullmatch(host.rsplit(":", 1)[0])
     if not matched:
         return Host()
     labels = matched["labels"].split(".")
@@ -98,6 +103,7 @@ class Identifier:
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
+        self._known: dict[str, list[Service]] = {}
         self._bound: dict[tuple[str, str, str], Protocol] = {}
         nothing = {"metadata": {"protocol": "json"}, "shapes": {}, "operations": {}}
         service = Service("unknown", nothing)
@@ -124,20 +130,18 @@ class Identifier:
         host = host_of(request)
         signing_name = credential_scope(request).signing_name or host.signing_name or "s3"
         path = f"/{quote(host.bucket)}{request.path}" if host.bucket else request.path
-        asked = _asked_protocol(request)
-        candidates = self._candidates(signing_name)
-        # Of namesakes, those that can be understood; a service alone says what it speaks instead.
-        spoken = [service for service in candidates if PROTOCOLS.keys() & set(service.protocols)]
-        calls = [
-            Call(request, service, self._protocol(service, asked, signing_name), path)
-            for service in spoken or candidates
-        ]
-        found = next((call for call in calls if len(calls) == 1 or _claims(call)), None)
-        if found is None and not calls:
+        services = self._candidates(signing_name)
+        if not services:
             raise NotImplementedOperationError(
                 f"No service signs as {signing_name[:64]!r}. Sign for a service of AWS, such as sagemaker or s3"
             )
-        call = found or calls[0]
+        asked = _asked_protocol(request)
+        calls = (
+            Call(request, service, self._protocol(service, asked, signing_name), path) for service in services
+        )
+        call = next(calls)
+        if len(services) > 1:
+            call = next((one for one in chain((call,), calls) if _claims(one)), call)
         if asked.startswith("smithy-") and asked not in call.service.protocols:
             # Newer clients may speak what the installed model does not know of: they read no other error.
             raise NotImplementedOperationError(
@@ -156,11 +160,22 @@ class Identifier:
                     protocol.prepare()
 
     def _candidates(self, signing_name: str) -> list[Service]:
+        """Return the services that sign with a name, in the order in which a request is offered to them."""
+        known = self._known.get(signing_name)
+        if known is not None:
+            return known
         names = load("services.toml")["signing"].get(signing_name, [signing_name])
-        found = (self._catalogue.service(name) for name in names)
-        return [service for service in found if service is not None]
+        found = [service for name in names if (service := self._catalogue.service(name)) is not None]
+        # Of namesakes, those that can be understood; a service alone says what it speaks instead.
+        found = [service for service in found if PROTOCOLS.keys() & set(service.protocols)] or found
+        if found:  # only what exists is kept: the name came off the wire
+            self._known[signing_name] = found
+        return found
 
     def _protocol(self, service: Service, asked: str, signing_name: str) -> Protocol:
+        bound = self._bound.get((service.name, asked, signing_name))
+        if bound is not None:
+            return bound
         spoken = [name for name in service.protocols if name in PROTOCOLS]
         if not spoken:
             raise NotImplementedOperationError(
@@ -199,7 +214,11 @@ def _claims(call: Call) -> bool:
     if target:
         return target.rpartition(".")[0] == call.service.metadata.get("targetPrefix")
     if isinstance(call.protocol, RestProtocol):
+<<<<<<< HEAD
         return call.protocol.router.match(call.request, call.path) is not None
     if isinstance(call.protocol, RpcV2CborProtocol):
         return call.protocol.names(call.request) is not None
+=======
+        return call.protocol.route_of(call) is not None
+>>>>>>> 24e85d7 (aws: do less for each request on the way to its handler)
     return isinstance(call.protocol, QueryProtocol)

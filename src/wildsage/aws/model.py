@@ -56,7 +56,7 @@ class Shape:
         """The keys of a map."""
         return self._refer(self.traits["key"])
 
-    @property
+    @cached_property
     def required(self) -> tuple[str, ...]:
         """Names of the members that must be there."""
         return tuple(self.traits.get("required", ()))
@@ -100,7 +100,7 @@ class Shape:
         """The member that is the whole body, if one is."""
         return self.traits.get("payload")
 
-    @property
+    @cached_property
     def streams(self) -> bool:
         """Whether the payload member of this structure is a stream of bytes."""
         if self.payload is None:
@@ -173,7 +173,7 @@ class Service:
             name: name for name in errors
         }
 
-    @property
+    @cached_property
     def protocols(self) -> tuple[str, ...]:
         """The protocols the service speaks, the preferred one first."""
         preferred: str = self.metadata["protocol"]

@@ -5,6 +5,7 @@ from calendar import timegm
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from time import strptime
 
 from wildsage.aws.http import HttpRequest
@@ -165,7 +166,7 @@ def _parse_timestamp(text: str, dialect: Dialect, *, presigned: bool) -> float:
     # strptime takes fewer digits than it says.
     if re.fullmatch(r"[0-9]{8}T[0-9]{6}Z", text):
         try:
-            return float(timegm(strptime(text, _TIMESTAMP)))
+            return _epoch(text)
         except ValueError:
             pass
     raise incomplete(
@@ -173,6 +174,12 @@ def _parse_timestamp(text: str, dialect: Dialect, *, presigned: bool) -> float:
         f"X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\", got {text[:80]!r}",
         presigned=presigned,
     )
+
+
+@lru_cache(maxsize=64)
+def _epoch(text: str) -> float:
+    # All requests of one second carry one text.
+    return float(timegm(strptime(text, _TIMESTAMP)))
 
 
 def _read_expires(text: str | None, dialect: Dialect) -> int | None:

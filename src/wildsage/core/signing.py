@@ -86,31 +86,33 @@ def canonical_forms(message: Message, service: str) -> list[str]:
     query = [part.partition("=")[::2] for part in message.query_string.split("&") if part]
     query = [(name, value) for name, value in query if name != "X-Amz-Signature"]
     renewed = sorted((_encode_anew(name), _encode_anew(value)) for name, value in query)
-    forms = [_canonical(message, _canonical_path(message.path, service), renewed)]
-    path = message.path or "/" if service in S3_SERVICES else _canonical_path(message.path, service)
-    as_sent = _canonical(message, path, sorted(query))
-    if as_sent != forms[0]:
-        forms.append(as_sent)
-    return forms
+    path = _canonical_path(message.path, service)
+    as_sent = message.path or "/" if service in S3_SERVICES else path
+    likely, other = (path, renewed), (as_sent, sorted(query))
+    headers = _canonical_headers(message)
+    return [_canonical(message, *form, headers) for form in ((likely,) if other == likely else (likely, other))]
 
 
-def _canonical(message: Message, path: str, query: list[tuple[str, str]]) -> str:
+def _canonical(message: Message, path: str, query: list[tuple[str, str]], headers: str) -> str:
     return "\n".join(
         (
             message.method.upper(),
             path,
             "&".join(f"{name}={value}" for name, value in query),
-            *(f"{name}:{canonical_value(message.headers, name)}" for name in message.signed_headers),
-            "",
+            headers,
             ";".join(message.signed_headers),
             message.payload_hash,
         )
     )
 
 
-def canonical_value(headers: HeaderFields, name: str) -> str:
+def _canonical_headers(message: Message) -> str:
     """Join the values of a repeated field; runs of white space count as one space."""
-    return ",".join(" ".join(value.split()) for field, value in headers if field == name)
+    values: dict[str, list[str]] = {name: [] for name in message.signed_headers}
+    for name, value in message.headers:
+        if name in values:
+            values[name].append(" ".join(value.split()))
+    return "".join(f"{name}:{','.join(values[name])}\n" for name in message.signed_headers)
 
 
 def _canonical_path(path: str, service: str) -> str:

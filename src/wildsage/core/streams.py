@@ -16,6 +16,7 @@ class ByteStream:
 
     def __init__(self, chunks: AsyncIterator[bytes], length: int | None = None) -> None:
         self._chunks = chunks
+        self._whole: bytes | None = None
         self.length = length
 
     def __aiter__(self) -> AsyncIterator[bytes]:
@@ -28,7 +29,9 @@ class ByteStream:
         async def once() -> AsyncIterator[bytes]:
             yield data
 
-        return cls(once(), len(data))
+        stream = cls(once(), len(data))
+        stream._whole = data  # noqa: SLF001 - its own
+        return stream
 
     async def read(self, limit: int) -> bytes:
         """Collect the whole stream.
@@ -38,6 +41,8 @@ class ByteStream:
         ValueError
             As soon as more than `limit` bytes have come: nothing more is buffered.
         """
+        if self._whole is not None and len(self._whole) <= limit:
+            return self._whole
         parts: list[bytes] = []
         size = 0
         async for chunk in self._chunks:

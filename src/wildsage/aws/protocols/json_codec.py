@@ -35,7 +35,7 @@ def loads(body: bytes) -> Any:
         Saying which rule the document breaks.
     """
     try:
-        document = json.loads(body.decode(), object_pairs_hook=_unique, parse_constant=_refuse_constant)
+        document = _DECODER.decode(body.decode())
         if b"\\ud" in body or b"\\uD" in body:  # an escape may leave half a character behind
             json.dumps(document, ensure_ascii=False).encode()
     except RecursionError:
@@ -58,9 +58,13 @@ def _refuse_constant(constant: str) -> Any:
     raise ValueError(f"{constant} is no JSON number")
 
 
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse_constant)
+_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
 def dumps(document: Any) -> bytes:
     """Render a document without blanks."""
-    return json.dumps(document, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    return _ENCODER.encode(document).encode()
 
 
 class JsonCodec:

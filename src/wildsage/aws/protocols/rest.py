@@ -22,7 +22,7 @@ from wildsage.aws.protocols.base import (
 )
 from wildsage.aws.protocols.event_stream import EVENT_STREAM_TYPE, EventStreamCodec
 from wildsage.aws.protocols.timestamps import RFC_822
-from wildsage.aws.routing import Query, Router, decode_label
+from wildsage.aws.routing import Query, Route, Router, decode_label
 from wildsage.aws.texts import load
 from wildsage.core.errors import ServiceError
 from wildsage.core.streams import ByteStream
@@ -61,13 +61,20 @@ class RestProtocol(Protocol):
         """The operations that have a route."""
         return self.service.operation_names
 
+    def route_of(self, call: Call) -> Route | None:
+        """Return where the path leads; None where it leads nowhere. Looked for once in a call."""
+        if "route" not in call.parameters:
+            call.parameters = {"route": self.router.match(call.request, call.path)}
+        route: Route | None = call.parameters["route"]
+        return route
+
     def prepare(self) -> None:
         """Make the routes now, not with the first request."""
         _ = self.router
 
     def body_limit(self, call: Call) -> int | None:
         """Return the limit of the operation that the path names."""
-        route = self.router.match(call.request, call.path)
+        route = self.route_of(call)
         operation = None if route is None else self.service.operation(route.operation)
         if operation is None:
             return LARGEST_DOCUMENT
@@ -75,13 +82,12 @@ class RestProtocol(Protocol):
 
     async def find_operation(self, call: Call) -> str:
         """Match method, path and query string."""
-        route = self.router.match(call.request, call.path)
+        route = self.route_of(call)
         if route is None:
             raise UnknownOperationError(
                 f"{call.request.method} {call.request.path[:256]} is no operation of {self.service.full_name}",
                 status=404,
             )
-        call.parameters = {"labels": route.labels, "query": route.query}
         return route.operation
 
     async def parse(self, call: Call, operation: Operation) -> Request:
@@ -105,7 +111,8 @@ class RestProtocol(Protocol):
                 for name, member in operation.input.members.items()
                 if (read := _reader(name, member)) is not None
             ]
-        labels, query, headers = call.parameters["labels"], call.parameters["query"], call.request.headers
+        route: Route = call.parameters["route"]
+        labels, query, headers = route.labels, route.query, call.request.headers
         request: Request = {}
         for name, read in reads:
             try:
