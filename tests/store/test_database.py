@@ -106,24 +106,46 @@ def test_every_work_of_a_lost_group_hears_why_it_was_lost(state):
 
 
 def test_a_work_is_cancelled_before_its_group_begins_or_not_at_all(state):
-    gate, cancelled = threading.Event(), []
-    holding = state._submit(lambda _t: gate.wait(5))
-    dropped = state._submit(lambda t: t.execute(PUT, ("dropped", "k", "v")))
-    first = state._submit(lambda _t: cancelled.append(second.cancel()))
-    second = state._submit(lambda t: t.execute(PUT, ("kept", "k", "v")))
-    assert dropped.cancel()
-    gate.set()
-    for future in (holding, first, second):
-        future.result(5)
-    assert cancelled == [False]
+    async def together():
+        loop = asyncio.get_running_loop()
+        gate, late = threading.Event(), threading.Event()
+
+        def cancel_late(_transaction):
+            loop.call_soon_threadsafe(lambda: (second.cancel(), late.set()))
+            late.wait(5)
+
+        works = [
+            lambda _t: gate.wait(5),
+            lambda t: t.execute(PUT, ("dropped", "k", "v")),
+            cancel_late,
+            lambda t: t.execute(PUT, ("kept", "k", "v")),
+        ]
+        holding, dropped, first, second = [asyncio.ensure_future(state.write(work)) for work in works]
+        await asyncio.sleep(0)
+        dropped.cancel()
+        await asyncio.sleep(0)
+        gate.set()
+        await asyncio.gather(holding, dropped, first, second, return_exceptions=True)
+        assert [dropped.cancelled(), second.cancelled()] == [True, True]
+        await state.write(lambda _t: None)
+
+    asyncio.run(together())
     assert [row["arn"] for row in state.read("SELECT arn FROM tag")] == ["kept"]
 
 
 def test_closing_finishes_what_was_queued(tmp_path):
     database = Database(tmp_path / "x.db", "state")
-    futures = [database._submit(lambda t, n=n: t.execute(PUT, (str(n), "k", "v"))) for n in range(20)]
-    database.close()
-    assert all(future.done() and future.exception() is None for future in futures)
+
+    async def queue_and_close():
+        works = [
+            asyncio.ensure_future(database.write(lambda t, n=n: t.execute(PUT, (str(n), "k", "v")).rowcount))
+            for n in range(20)
+        ]
+        await asyncio.sleep(0)
+        database.close()
+        return await asyncio.gather(*works)
+
+    assert asyncio.run(queue_and_close()) == [1] * 20
     with pytest.raises(DatabaseClosedError):
         database.write_blocking(lambda _t: None)
 

@@ -70,7 +70,7 @@ class Authenticator:
             With the code that AWS has for the reason, in the dialect of the service.
         """
         authorizations = request.headers.get_all("authorization")
-        names = {name for name, _ in request.query()} if request.query_string else frozenset[str]()
+        names = {name for name, _ in request.query()}
         presigned = "X-Amz-Algorithm" in names or "X-Amz-Signature" in names
         presigned_v2 = is_presigned_v2(names)
         if len(authorizations) + presigned + presigned_v2 > 1:

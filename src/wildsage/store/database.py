@@ -56,10 +56,35 @@ class Transaction:
         self.topics.append(topic)
 
 
+Waiter = asyncio.Future[Any] | Future[Any]
+
+
 @dataclass(slots=True)
 class _Task:
+    """A unit of work, and who waits for it: a coroutine of `loop`, or a thread where there is none."""
+
     work: Callable[[Transaction], Any]
-    future: Future[Any]
+    waiter: Waiter
+    loop: asyncio.AbstractEventLoop | None
+
+
+@dataclass(slots=True)
+class _Outcome:
+    """What became of a task."""
+
+    task: _Task
+    result: Any = None
+    error: BaseException | None = None
+
+    def tell(self) -> None:
+        """Let the waiter go on."""
+        waiter = self.task.waiter
+        if waiter.done():  # cancelled meanwhile
+            return
+        if self.error is None:
+            waiter.set_result(self.result)
+        else:
+            waiter.set_exception(self.error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,11 +184,16 @@ class Database:
         raises is raised here, after its changes were rolled back. A caller that is cancelled while it waits
         does not know: a work whose turn had come is done all the same, any other is dropped.
         """
-        return await asyncio.wrap_future(self._submit(work))
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[T] = loop.create_future()
+        self._submit(_Task(work, waiter, loop))
+        return await waiter
 
     def write_blocking(self, work: Callable[[Transaction], T]) -> T:
         """Like `write`, for threads without an event loop."""
-        return self._submit(work).result()
+        waiter: Future[T] = Future()
+        self._submit(_Task(work, waiter, None))
+        return waiter.result()
 
     def listen(self, topic: str, wake: Callable[[], None]) -> None:
         """Call `wake` (in the writer thread: hand over, do no work) after each commit that notified `topic`."""
@@ -191,13 +221,11 @@ class Database:
         for connection in (*self._reader_connections, self._connection):
             connection.close()
 
-    def _submit(self, work: Callable[[Transaction], T]) -> "Future[T]":
-        future: Future[T] = Future()
+    def _submit(self, task: _Task) -> None:
         with self._close_lock:
             if self._closed:
                 raise DatabaseClosedError(f"{self.path.name} is closed")
-            self._tasks.put(_Task(work, future))
-        return future
+            self._tasks.put(task)
 
     def _write_loop(self) -> None:
         finished = False
@@ -221,32 +249,28 @@ class Database:
         return group, False
 
     def _commit_group(self, connection: sqlite3.Connection, group: list[_Task]) -> None:
-        done: list[tuple[_Task, Any]] = []
+        # From here on a cancellation comes too late.
+        group = [task for task in group if not task.waiter.cancelled()]
+        outcomes: list[_Outcome] = []
         topics: set[str] = set()
-        # All at once: from here on nobody can cancel one while it gets its result or its error.
-        group = [task for task in group if task.future.set_running_or_notify_cancel()]
         try:
             connection.execute("BEGIN IMMEDIATE")
-            for task in group:
-                transaction = Transaction(connection)
-                if _run_in_savepoint(connection, transaction, task, done):
-                    topics.update(transaction.topics)
+            outcomes.extend(_run_in_savepoint(connection, task, topics) for task in group)
             connection.execute("COMMIT")
         except sqlite3.Error as error:
             # Disk full or I/O error: nothing of the group was acknowledged, so all of it is undone.
             self._failures += 1
             _undo(connection)
-            for task in group:
-                if not task.future.done():
-                    task.future.set_exception(error)
-            return
-        self._commits += 1
-        self._works += len(done)
+            topics.clear()
+            failed = {id(outcome.task): outcome for outcome in outcomes if outcome.error}
+            outcomes = [failed.get(id(task)) or _Outcome(task, error=error) for task in group]
+        else:
+            self._commits += 1
+            self._works += sum(outcome.error is None for outcome in outcomes)
         for topic in topics:
             for wake in self._listeners.get(topic, ()):
                 wake()
-        for task, result in done:
-            task.future.set_result(result)
+        _tell(outcomes)
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
@@ -258,10 +282,9 @@ class Database:
         return connection
 
 
-def _run_in_savepoint(
-    connection: sqlite3.Connection, transaction: Transaction, task: _Task, done: list[tuple[_Task, Any]]
-) -> bool:
-    """Run one task; True if its changes stand. What it raises goes to its caller at once."""
+def _run_in_savepoint(connection: sqlite3.Connection, task: _Task, topics: set[str]) -> _Outcome:
+    """Run one task, and collect the topics that it notified. What it raises undoes it alone."""
+    transaction = Transaction(connection)
     connection.execute("SAVEPOINT work")
     try:
         result = task.work(transaction)
@@ -270,11 +293,28 @@ def _run_in_savepoint(
             raise  # SQLite undid the whole group, as it may where the disk is full: the savepoint is gone too
         connection.execute("ROLLBACK TO work")
         connection.execute("RELEASE work")
-        task.future.set_exception(error)
-        return False
+        return _Outcome(task, error=error)
     connection.execute("RELEASE work")
-    done.append((task, result))
-    return True
+    topics.update(transaction.topics)
+    return _Outcome(task, result)
+
+
+def _tell(outcomes: list[_Outcome]) -> None:
+    """Let everybody go on who waits: each loop is woken once, whatever the number of its waiters."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[_Outcome]] = {}
+    for outcome in outcomes:
+        if outcome.task.loop is None:
+            outcome.tell()
+        else:
+            by_loop.setdefault(outcome.task.loop, []).append(outcome)
+    for loop, own in by_loop.items():
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(_tell_all, own)
+
+
+def _tell_all(outcomes: list[_Outcome]) -> None:
+    for outcome in outcomes:
+        outcome.tell()
 
 
 def _size(path: Path) -> int:

@@ -186,15 +186,18 @@ class Resources:
         AlreadyExistsError
             If the name is taken, or one that differs in case only (it has the same ARN).
         """
-        existing = cls.fetch(transaction, key) or cls._fetch_by_arn(transaction, arn)
-        if existing is not None:
-            raise AlreadyExistsError(existing)
         text = _dump(body)
-        transaction.execute(
-            "INSERT INTO resource (account, region, kind, name, arn, status, created_at, modified_at, body)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (*_key_parameters(key), arn, status, at, at, text),
-        )
+        try:
+            transaction.execute(
+                "INSERT INTO resource (account, region, kind, name, arn, status, created_at, modified_at, body)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (*_key_parameters(key), arn, status, at, at, text),
+            )
+        except sqlite3.IntegrityError:
+            existing = cls.fetch(transaction, key) or cls._fetch_by_arn(transaction, arn)
+            if existing is None:
+                raise
+            raise AlreadyExistsError(existing) from None
         Events.report(transaction, Change(*_key_parameters(key), arn, status, at, at, text))
 
     @staticmethod
