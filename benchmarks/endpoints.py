@@ -6,9 +6,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from benchmarks.load import send_endlessly
 from benchmarks.report import Reading
 from benchmarks.server import CONTAINERS, Server, wait
-from benchmarks.load import send_endlessly
 from benchmarks.wire import Request, address_of
 
 CALLS = 200

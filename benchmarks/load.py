@@ -4,7 +4,6 @@ It does as little as a client can, so that what is measured is the server.
 """
 
 import selectors
-import socket
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -97,7 +96,7 @@ class _Exchange:
         self.reconnect()
 
     def reconnect(self) -> None:
-        self.socket: socket.socket = connect(self._address)
+        self.socket = connect(self._address)
         self.closes = False
 
     def send(self, raw: bytes) -> None:

@@ -84,8 +84,6 @@ def rounded(samples: Iterable[float]) -> list[float]:
 def store(path: Path, readings: Iterable[Reading]) -> None:
     """Write the readings with the machine they come from, a reading per line."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    rows = [
-        {**asdict(one), "samples": rounded(one.samples), "peer": rounded(one.peer)} for one in readings
-    ]
+    rows = [{**asdict(one), "samples": rounded(one.samples), "peer": rounded(one.peer)} for one in readings]
     lines = ",\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
     path.write_text(f'{{"machine": {json.dumps(machine())},\n"readings": [\n{lines}\n]}}\n')

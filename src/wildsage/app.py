@@ -265,6 +265,7 @@ class Application:
             require_role,
             isolates,
             lambda module: load_spec(module).metric_definitions(),
+            self._capacity.ahead_for,
         )
         model_rules = ModelRules(self._images, seen, require_role, isolates)
         endpoint_rules = EndpointRules(self._images, seen, isolates)

@@ -68,7 +68,9 @@ class Platform:
             endpoint_url="http://127.0.0.1:9",
             credentials_path="/_wildsage/credentials",
         )
-        rules = TrainingJobRules(images, objects, self.accept_role, sandbox.private, lambda _module: [])
+        rules = TrainingJobRules(
+            images, objects, self.accept_role, sandbox.private, lambda _module: [], lambda _instance: None
+        )
         self.jobs = TrainingJobs(self.resources, rules)
         self.context = RequestContext("123456789012", "us-west-2", "aws", "arn", "id", self.clock)
 
@@ -470,6 +472,7 @@ def test_a_job_is_stopped_while_its_environment_is_prepared(platform, tmp_path, 
             cancelled.append(True)
             raise
 
+    monkeypatch.setattr("wildsage.jobs.launch.Launcher.is_prepared", lambda _launcher, _job: False)
     monkeypatch.setattr("wildsage.jobs.launch.Launcher.prepare", prepare)
 
     async def story():

@@ -90,7 +90,9 @@ def canonical_forms(message: Message, service: str) -> list[str]:
     as_sent = message.path or "/" if service in S3_SERVICES else path
     likely, other = (path, renewed), (as_sent, sorted(query))
     headers = _canonical_headers(message)
-    return [_canonical(message, *form, headers) for form in ((likely,) if other == likely else (likely, other))]
+    return [
+        _canonical(message, *form, headers) for form in ((likely,) if other == likely else (likely, other))
+    ]
 
 
 def _canonical(message: Message, path: str, query: list[tuple[str, str]], headers: str) -> str:

@@ -30,7 +30,7 @@ class ByteStream:
             yield data
 
         stream = cls(once(), len(data))
-        stream._whole = data  # noqa: SLF001 - its own
+        stream._whole = data
         return stream
 
     async def read(self, limit: int) -> bytes:

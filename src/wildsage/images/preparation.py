@@ -20,6 +20,13 @@ class ImagePreparation:
         self._logs = logs
         self._clock = clock
 
+    def is_ready(self, image: ResolvedImage) -> bool:
+        """Tell whether there is nothing to build for an image, and nothing to say of it."""
+        return not image.notice and self._is_built(image)
+
+    def _is_built(self, image: ResolvedImage) -> bool:
+        return image.environment is None or self._environments.is_ready(image.environment)
+
     async def prepare(
         self, image: ResolvedImage, stream: LogStream, before_build: BeforeBuild | None = None
     ) -> None:
@@ -37,7 +44,7 @@ class ImagePreparation:
         """
         if image.notice and not stream.path.exists():
             await self._say(stream, image.notice)
-        if image.environment is None or self._environments.is_ready(image.environment):
+        if image.environment is None or self._is_built(image):
             return
         if before_build is not None:
             await before_build()

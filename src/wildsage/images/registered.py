@@ -60,6 +60,7 @@ class RegisteredImages:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._read: dict[Path, tuple[tuple[int, int, int], RegisteredImage]] = {}
 
     def add_directory(self, name: str, directory: Path, *, relocatable: bool = False) -> RegisteredImage:
         """Register a copy of `directory`: later changes of the original do not reach it.
@@ -111,8 +112,20 @@ class RegisteredImages:
         if uri.digest:
             same = (image for image in self.list() if image.repository == uri.repository)
             return next((image for image in same if image.digest == uri.digest), None)
-        path = self._record(uri.repository, uri.tag)
-        return _read(path) if path.is_file() else None
+        return self._known(self._record(uri.repository, uri.tag))
+
+    def _known(self, path: Path) -> RegisteredImage | None:
+        """Return what is in a record, if there is one; read when it is another file than the last time."""
+        try:
+            status = path.stat()
+        except OSError:
+            return None
+        version = (status.st_ino, status.st_mtime_ns, status.st_size)
+        read, image = self._read.get(path, (None, None))
+        if read != version:
+            image = _read(path)
+            self._read[path] = version, image
+        return image
 
     def remove(self, name: str) -> None:
         """Forget an image. Content that no other image has goes too: stop the jobs that run it first.

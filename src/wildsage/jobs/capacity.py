@@ -5,6 +5,8 @@ import contextlib
 from collections import deque
 from dataclasses import dataclass
 
+from wildsage.core.instance_types import capacity_of
+
 
 @dataclass(frozen=True, slots=True)
 class Slot:
@@ -58,23 +60,36 @@ class Capacity:
         self._free -= slot.cores
         return self._free >= 0
 
+    def ahead_for(self, instance_type: str) -> int | None:
+        """Return how many would be ahead of one who asked for such an instance now; None if it is free."""
+        slot = self.slot_for(capacity_of(instance_type).vcpus)
+        return None if not self._waiting and self._free >= slot.cores else len(self._waiting)
+
     async def take(self, slot: Slot) -> None:
         """Wait until the slot is free and take it."""
-        if not self._waiting and self._free >= slot.cores:
-            self._free -= slot.cores
-            return
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((slot.cores, future))
+        grant = self.request(slot)
         try:
-            await future
+            await grant
         except asyncio.CancelledError:
-            if future.done() and not future.cancelled():
-                self.give_back(slot)  # granted in the moment of the cancellation
-            else:
-                with contextlib.suppress(ValueError):  # a grant passed over it already
-                    self._waiting.remove((slot.cores, future))
-                self._grant()  # whoever stood behind it may need less
+            self.withdraw(slot, grant)
             raise
+
+    def request(self, slot: Slot) -> "asyncio.Future[None]":
+        """Ask for a slot. The future that is returned is done when it is granted."""
+        grant: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((slot.cores, grant))
+        self._grant()
+        return grant
+
+    def withdraw(self, slot: Slot, grant: "asyncio.Future[None]") -> None:
+        """Need a slot no more that was asked for, granted or not."""
+        if grant.done() and not grant.cancelled():
+            self.give_back(slot)  # granted in the moment of the withdrawal
+            return
+        grant.cancel()
+        with contextlib.suppress(ValueError):  # a grant passed over it already
+            self._waiting.remove((slot.cores, grant))
+        self._grant()  # whoever stood behind it may need less
 
     def give_back(self, slot: Slot) -> None:
         """Return a slot and grant it to those who wait."""

@@ -31,14 +31,23 @@ _STATUS_OF = {
 }
 
 
-def first_step(at: float) -> Body:
-    """Return the members of a job that was just created."""
-    return {
-        "SecondaryStatus": "Starting",
-        "SecondaryStatusTransitions": [
-            {"Status": "Starting", "StartTime": at, "StatusMessage": "Launching requested ML instances"}
-        ],
-    }
+def first_step(at: float, ahead: int | None = None) -> Body:
+    """Return the members of a job that was just created.
+
+    Parameters
+    ----------
+    ahead
+        How many jobs wait for capacity before it; None: it need not wait.
+    """
+    steps = [{"Status": "Starting", "StartTime": at, "StatusMessage": "Launching requested ML instances"}]
+    if ahead is not None:
+        steps = _with_step(steps, "Pending", waiting(ahead), at)
+    return {"SecondaryStatus": steps[-1]["Status"], "SecondaryStatusTransitions": steps}
+
+
+def waiting(ahead: int) -> str:
+    """Say what a job waits for, where so many wait before it; the one that runs counts as one more."""
+    return f"Waiting for capacity ({ahead + 1} ahead)"
 
 
 def advance(

@@ -19,7 +19,7 @@ from wildsage.core.clock import iso8601
 from wildsage.core.errors import ServiceError
 from wildsage.core.instance_types import capacity_of
 from wildsage.jobs.capacity import Capacity, Slot
-from wildsage.jobs.history import advance
+from wildsage.jobs.history import advance, waiting
 from wildsage.jobs.launch import CannotStartError, Launcher, Rooms, launch_once
 from wildsage.jobs.metrics import scraper
 from wildsage.jobs.settle import Settlement
@@ -60,7 +60,7 @@ class TrainingReconciler:
             rooms.resources, rooms.keys, rooms.logs, rooms.objects, rooms.clock, rooms.kept
         )
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._stops: dict[str, asyncio.Event] = {}  # of the runs that are carried: their job is to stop
+        self._stops: dict[str, asyncio.Future[None]] = {}  # of the runs that are carried: done if to stop
         self._last_seen = 0
         self._created = asyncio.Event()
         self._stopping = asyncio.Event()
@@ -117,14 +117,18 @@ class TrainingReconciler:
         """Begin to carry the runs that were queued since the last look."""
         for run in self._rooms.runs.unsettled(self._last_seen):
             self._last_seen = run.id
-            self._stops[run.run_id] = asyncio.Event()
+            self._stops[run.run_id] = asyncio.get_running_loop().create_future()
             task = asyncio.create_task(self._carry_guarded(run), name=f"run-{run.run_id}")
             self._tasks[run.run_id] = task
             task.add_done_callback(partial(self._forget, run.run_id))
 
     def _tell_stops(self) -> None:
         for run_id in self._rooms.runs.stopping() & self._stops.keys():
-            self._stops[run_id].set()
+            self._ask_to_stop(run_id)
+
+    def _ask_to_stop(self, run_id: str) -> None:
+        if not self._stops[run_id].done():
+            self._stops[run_id].set_result(None)
 
     def _forget(self, run_id: str, _task: "asyncio.Task[None]") -> None:
         del self._tasks[run_id]
@@ -161,14 +165,16 @@ class TrainingReconciler:
         if job is None:
             return
         if job.status == "Stopping":  # asked before the run was seen
-            self._stops[run.run_id].set()
+            self._ask_to_stop(run.run_id)
         folder = self._folder(run)
         slot = self._slot(job)
         if run.state == "launched":
             self._capacity.take_now(slot)
         else:
-            prepared = await self._unless_stopped(run, self._launcher.prepare(run, job))
-            if not prepared or not await self._wait_for_capacity(run, slot):
+            prepared = self._launcher.is_prepared(job) or await self._unless_stopped(
+                run, self._launcher.prepare(run, job)
+            )
+            if not prepared or not await self._wait_for_capacity(run, job, slot):
                 await self._settlement.never_started(run, folder, stopped=True)
                 return
         try:
@@ -186,17 +192,22 @@ class TrainingReconciler:
 
     # Before the launch
 
-    async def _wait_for_capacity(self, run: Run, slot: Slot) -> bool:
+    async def _wait_for_capacity(self, run: Run, job: Resource, slot: Slot) -> bool:
         """Take a slot. False: the job was stopped before there was one."""
-        ahead = self._capacity.ahead() + 1
-        taking = asyncio.create_task(self._capacity.take(slot))
+        ahead = self._capacity.ahead()
+        grant = self._capacity.request(slot)
+        is_granted = False
         try:
-            await asyncio.wait({taking}, timeout=_UNNOTICED_SECONDS)
-            if not taking.done():
-                await self._advance(run, "Pending", f"Waiting for capacity ({ahead} ahead)")
-            return await self._done_before_stop(run, taking)
+            # Most that wait knew it when they were created: a job that waits costs no write then.
+            if job.body["SecondaryStatus"] != "Pending":
+                await asyncio.wait({grant}, timeout=_UNNOTICED_SECONDS)
+                if not grant.done():
+                    await self._advance(run, "Pending", waiting(ahead))
+            is_granted = await self._done_before_stop(run, grant)
+            return is_granted
         finally:
-            taking.cancel()
+            if not is_granted:
+                self._capacity.withdraw(slot, grant)
 
     async def _unless_stopped(self, run: Run, work: Coroutine[Any, Any, None]) -> bool:
         """Do something that may take long. False: the job was stopped, and the work is dropped."""
@@ -207,16 +218,12 @@ class TrainingReconciler:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    async def _done_before_stop(self, run: Run, task: "asyncio.Task[None]") -> bool:
-        """Wait for a task or for the stop of its job. True: the task is done; what it raised is raised."""
-        stop = asyncio.create_task(self._stops[run.run_id].wait())
-        try:
-            await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            stop.cancel()
-        if task.done():
-            task.result()
-        return task.done()
+    async def _done_before_stop(self, run: Run, awaited: "asyncio.Future[None]") -> bool:
+        """Wait for something or for the stop of its job. True: it is done; what it raised is raised."""
+        await asyncio.wait({awaited, self._stops[run.run_id]}, return_when=asyncio.FIRST_COMPLETED)
+        if awaited.done():
+            awaited.result()
+        return awaited.done()
 
     # After the launch
 
@@ -249,7 +256,7 @@ class TrainingReconciler:
                 # It never began: an earlier server died before the launch, or the launch failed.
                 launches += 1
                 await asyncio.to_thread(launch_once, folder)
-            if self._stops[run.run_id].is_set():
+            if self._stops[run.run_id].done():
                 await asyncio.to_thread(folder.request_stop)
             await asyncio.sleep(_POLL_SECONDS)
 
@@ -271,7 +278,7 @@ class TrainingReconciler:
     async def _lost(self, run: Run, folder: RunFolder) -> None:
         """No exit record and no lock: the platform lost the run."""
         message = "the process that carried the job is gone"
-        if self._stops[run.run_id].is_set():
+        if self._stops[run.run_id].done():
             await self._settlement.never_started(run, folder, stopped=True)
         elif not await self._try_again(run, message):
             await self._give_up(run, f"InternalServerError: {message}. Please try again.")

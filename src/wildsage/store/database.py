@@ -19,6 +19,7 @@ import contextlib
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -30,6 +31,10 @@ from wildsage.store.migrate import migrate
 T = TypeVar("T")
 
 _LARGEST_GROUP = 256
+_LONGEST_WAIT = 0.005
+"""Seconds for which a commit waits for works that are likely to come."""
+_CHECKPOINT_PAGES = 4000
+"""The log goes into the database when it has grown by so much, 16 MB: each time costs two more fsyncs."""
 
 
 class DatabaseClosedError(Exception):
@@ -132,6 +137,8 @@ class Database:
         self._reader_connections: list[sqlite3.Connection] = []
         self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
         self._listeners: dict[str, list[Callable[[], None]]] = {}
+        self._last_group = 0
+        self._last_commit = 0.0
         self._closed = False
         self._close_lock = threading.Lock()
         self._commits = self._works = self._failures = 0
@@ -235,18 +242,25 @@ class Database:
                 self._commit_group(self._connection, group)
 
     def _next_group(self) -> tuple[list[_Task], bool]:
-        """Wait for a task, then take all that have queued up behind it."""
-        first = self._tasks.get()
-        if first is None:
-            return [], True
-        group = [first]
-        with contextlib.suppress(queue.Empty):
-            while len(group) < _LARGEST_GROUP:
-                task = self._tasks.get_nowait()
-                if task is None:
-                    return group, True
-                group.append(task)
-        return group, False
+        """Wait for a task, then take all that have queued up behind it, and those that are on their way.
+
+        Clients that wait for one commit come back together, but not in one instant. A commit that begins
+        with the first of them makes all others wait for the next one: so a group waits until it is as large
+        as the last one was, for no longer than that one's commit took.
+        """
+        task = self._tasks.get()
+        group: list[_Task] = []
+        deadline = time.monotonic() + self._last_commit
+        while task is not None:
+            group.append(task)
+            if len(group) == _LARGEST_GROUP:
+                return group, False
+            wait = deadline - time.monotonic() if len(group) < self._last_group else 0.0
+            try:
+                task = self._tasks.get(timeout=wait) if wait > 0 else self._tasks.get_nowait()
+            except queue.Empty:
+                return group, False
+        return group, True
 
     def _commit_group(self, connection: sqlite3.Connection, group: list[_Task]) -> None:
         # From here on a cancellation comes too late.
@@ -256,7 +270,10 @@ class Database:
         try:
             connection.execute("BEGIN IMMEDIATE")
             outcomes.extend(_run_in_savepoint(connection, task, topics) for task in group)
+            began = time.monotonic()
             connection.execute("COMMIT")
+            self._last_group = len(group)
+            self._last_commit = min(time.monotonic() - began, _LONGEST_WAIT)
         except sqlite3.Error as error:
             # Disk full or I/O error: nothing of the group was acknowledged, so all of it is undone.
             self._failures += 1
@@ -277,6 +294,7 @@ class Database:
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {'FULL' if self._durable else 'NORMAL'}")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA busy_timeout = 10000")
         return connection

@@ -45,6 +45,8 @@ class TrainingJobRules:
         Whether this machine can run a container without a network.
     metric_definitions
         ``MetricDefinitions`` of a built-in algorithm, by its module.
+    ahead
+        How many jobs wait before one for an instance type; None where there is capacity for it now.
     """
 
     images: ImageCatalogue
@@ -52,6 +54,7 @@ class TrainingJobRules:
     require_passable_role: RequirePassableRole
     can_isolate: bool
     metric_definitions: Callable[[str], Sequence[Mapping[str, str]]]
+    ahead: Callable[[str], int | None]
 
 
 class TrainingJobs:
@@ -75,7 +78,8 @@ class TrainingJobs:
         arn = sagemaker_arn(context, TRAINING_JOB, request["TrainingJobName"])
         key = key_of(context, TRAINING_JOB, request["TrainingJobName"])
         at = context.clock.now()
-        body = _body(request, image, metrics, at)
+        ahead = self._rules.ahead(request["ResourceConfig"]["InstanceType"])
+        body = {**_body(request, image, metrics), **first_step(at, ahead)}
 
         def store(transaction: Transaction) -> None:
             put_new_tags(transaction, arn, request)
@@ -311,8 +315,8 @@ def _check_stopping_condition(request: Request) -> None:
 # What Describe and List show
 
 
-def _body(request: Request, image: ResolvedImage, metrics: Sequence[Mapping[str, str]], at: float) -> Body:
-    """Return the stored members: the request's own, AWS's defaults, and the first step of the history."""
+def _body(request: Request, image: ResolvedImage, metrics: Sequence[Mapping[str, str]]) -> Body:
+    """Return the stored members: the request's own, and AWS's defaults."""
     body: dict[str, Any] = {name: value for name, value in request.items() if name not in _NOT_STORED}
     specification = dict(request["AlgorithmSpecification"])
     if metrics:
@@ -333,7 +337,7 @@ def _body(request: Request, image: ResolvedImage, metrics: Sequence[Mapping[str,
         body.setdefault(switch, False)
     body["ProfilingStatus"] = "Disabled"
     body["_ImageKind"] = image.kind
-    return {**body, **first_step(at)}
+    return body
 
 
 def _public_members(body: Body) -> Body:
