@@ -67,6 +67,7 @@ class ResolvedImage:
     notice: str = ""
     _python: Path = Path(sys.executable)
     _folders: tuple[Path, ...] = ()
+    _files: tuple[Path, ...] = ()  # mounted where they are there
     _commands: Mapping[Purpose, Sequence[str]] = field(default_factory=dict)
     _variables: Mapping[str, str] = field(default_factory=dict)
     _literal_opt_ml: bool = False
@@ -96,7 +97,7 @@ class ResolvedImage:
         return ImageProgram(
             argv=overridden(self._python, command or (), entrypoint, arguments),
             environment={**image_environment(self._python.parent), **self._variables},
-            mounts=mounts_of(self._folders),
+            mounts=mounts_of((*self._folders, *(file for file in self._files if file.exists()))),
             needs_literal_opt_ml=self._literal_opt_ml or bool(entrypoint),
         )
 
@@ -132,6 +133,7 @@ class ImageCatalogue:
         self._environments = environments
         self._account = account
         self._pip = pip or PipSettings({})
+        self._own: dict[str, tuple[RegisteredImage, ResolvedImage]] = {}
 
     def resolve(self, uri: str, *, script: bool = False) -> ResolvedImage:
         """Find the image that a URI names: any account, any region, any registry suffix.
@@ -154,7 +156,7 @@ class ImageCatalogue:
             raise UnknownImageError(str(error)) from error
         own = self._registered.find(parsed)
         if own is not None:
-            return self._of_registered(own)
+            return self._resolved(own)
         if not self._account or parsed.account != self._account:
             resolved = self._of_platform(parsed, script=script)
             if resolved is not None:
@@ -207,6 +209,13 @@ class ImageCatalogue:
             _variables={**self._pip.variables, **_module_variables(tag)},
         )
 
+    def _resolved(self, image: RegisteredImage) -> ResolvedImage:
+        """Return what was made of an image the last time, unless it was registered anew."""
+        known = self._own.get(image.name)
+        if known is None or known[0] is not image:
+            known = self._own[image.name] = image, self._of_registered(image)
+        return known[1]
+
     def _of_registered(self, image: RegisteredImage) -> ResolvedImage:
         content = self._registered.content(image)
         commands: dict[Purpose, Sequence[str]] = (
@@ -216,13 +225,12 @@ class ImageCatalogue:
             commands["train"] = (str(content / "train"),)
         if "serve" in image.executables:
             commands["serve"] = (str(content / "serve"),)
-        words = [Path(word) for word in image.command if word.startswith("/")]
-        program = [word for word in words if word.exists()] or [content]
         return ResolvedImage(
             kind="registered",
             name=image.name,
             tag=image.tag,
-            _folders=(*host_python_folders(), *program, *self._pip.paths),
+            _folders=(*host_python_folders(), *(() if image.command else (content,)), *self._pip.paths),
+            _files=tuple(Path(word) for word in image.command if word.startswith("/")),
             _commands=commands,
             _variables=self._pip.variables,
             _literal_opt_ml=not image.relocatable,

@@ -46,6 +46,15 @@ class RegisteredImage:
         return f"{self.repository}:{self.tag}"
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A record as it was read: another file at its path is another version."""
+
+    path: Path
+    version: tuple[int, int, int]
+    image: RegisteredImage
+
+
 class RegisteredImages:
     """The images in one folder: a record ``NAME.json`` each, and their content by digest.
 
@@ -60,7 +69,7 @@ class RegisteredImages:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._read: dict[Path, tuple[tuple[int, int, int], RegisteredImage]] = {}
+        self._known: dict[tuple[str, str], _Known] = {}
 
     def add_directory(self, name: str, directory: Path, *, relocatable: bool = False) -> RegisteredImage:
         """Register a copy of `directory`: later changes of the original do not reach it.
@@ -112,20 +121,16 @@ class RegisteredImages:
         if uri.digest:
             same = (image for image in self.list() if image.repository == uri.repository)
             return next((image for image in same if image.digest == uri.digest), None)
-        return self._known(self._record(uri.repository, uri.tag))
-
-    def _known(self, path: Path) -> RegisteredImage | None:
-        """Return what is in a record, if there is one; read when it is another file than the last time."""
+        known = self._known.get((uri.repository, uri.tag))
+        path = known.path if known else self._record(uri.repository, uri.tag)
         try:
             status = path.stat()
         except OSError:
             return None
         version = (status.st_ino, status.st_mtime_ns, status.st_size)
-        read, image = self._read.get(path, (None, None))
-        if read != version:
-            image = _read(path)
-            self._read[path] = version, image
-        return image
+        if known is None or known.version != version:
+            known = self._known[uri.repository, uri.tag] = _Known(path, version, _read(path))
+        return known.image
 
     def remove(self, name: str) -> None:
         """Forget an image. Content that no other image has goes too: stop the jobs that run it first.

@@ -179,6 +179,12 @@ class Roles:
         self._directory = Directory(resources)
         self._clock = clock
         self._create_roles = create_roles
+        self._passable: set[tuple[str, str, str]] = set()
+        resources.database.listen(CHANGED, self._forget)
+
+    def _forget(self) -> None:
+        # Called by the thread that commits, before the change is acknowledged.
+        self._passable = set()
 
     async def ensure_default_role(self, account: str) -> str:
         """Make the account's default execution role unless it is there, and return its ARN."""
@@ -199,6 +205,9 @@ class Roles:
         ValidationError
             With AWS's texts. Where the role is unknown, the server's log has the command that makes it.
         """
+        asked, passable = (context.account, role_arn, service), self._passable
+        if asked in passable:
+            return
         found = _ROLE_ARN.fullmatch(role_arn)
         if found is None:
             raise ValidationError(
@@ -217,6 +226,10 @@ class Roles:
             role, AccessRequest("sts:AssumeRole", "*", {"Service": (service,)}, values)
         ):
             raise _not_assumable(role_arn, service)
+        if len(passable) < _MOST_STANDINGS:
+            passable.add(
+                asked
+            )  # into the set that goes with what was read: a change meanwhile made a new one
 
     async def find(self, context: RequestContext, role_arn: str) -> Resource | None:
         """Return the role of an ARN that a request of its account names.

@@ -131,7 +131,10 @@ def refuse(
     if table is None:
         return
     for path, advice in table.refused.items():
-        for value in _values(request, path.split(".")):
+        member, steps = _split(path)
+        if member not in request:
+            continue
+        for value in _values(request, steps):
             if value is not False and value not in _EMPTY:
                 message = f"{path} = {_shown(value)} is not supported by Wildsage: {advice}"
                 raise ValidationError(message, code=code)
@@ -152,6 +155,13 @@ def recorded(service: str, operation: str, request: Mapping[str, Any]) -> Mappin
         for path, reason in listed.items()
         if any(value is not False and value not in _EMPTY for value in _values(request, path.split(".")))
     }
+
+
+@cache
+def _split(path: str) -> tuple[str, list[str]]:
+    """Return the member that a path begins with, and all its steps."""
+    steps = path.split(".")
+    return steps[0].removesuffix("[]"), steps
 
 
 def _shown(value: Any) -> str:
