@@ -214,11 +214,7 @@ def _claims(call: Call) -> bool:
     if target:
         return target.rpartition(".")[0] == call.service.metadata.get("targetPrefix")
     if isinstance(call.protocol, RestProtocol):
-<<<<<<< HEAD
-        return call.protocol.router.match(call.request, call.path) is not None
+        return call.protocol.route_of(call) is not None
     if isinstance(call.protocol, RpcV2CborProtocol):
         return call.protocol.names(call.request) is not None
-=======
-        return call.protocol.route_of(call) is not None
->>>>>>> 24e85d7 (aws: do less for each request on the way to its handler)
     return isinstance(call.protocol, QueryProtocol)
