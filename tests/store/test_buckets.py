@@ -18,6 +18,7 @@ from wildsage.store.buckets import Buckets, ContentGoneError
 from wildsage.store.database import Database
 from wildsage.store.object_index import Condition, NewObject, Piece, spans, successor
 from wildsage.store.objects import Objects
+from wildsage.store.versions import Deletion
 
 
 @pytest.fixture
@@ -62,7 +63,7 @@ def test_an_object_comes_and_goes_with_its_file(buckets):
         assert len(content_files(buckets)) == 1
         with pytest.raises(ValueError, match="larger"):
             await buckets.read_bytes("data", "a/b", 2)
-        assert await buckets.delete_objects("data", {"a/b": Condition(), "absent": Condition()}) == {}
+        await buckets.delete_objects("data", [Deletion("a/b"), Deletion("absent")])
         assert buckets.head("data", "a/b") is None
         assert content_files(buckets) == []
 
@@ -186,9 +187,9 @@ def test_copies_share_content_until_the_last_goes(buckets):
         await buckets.share(NewObject("data", "two", source.etag), source)
         assert len(content_files(buckets)) == 1
         await buckets.share(NewObject("data", "one", source.etag, {"ContentType": "a/b"}), source)
-        await buckets.delete_objects("data", {"one": Condition()})
+        await buckets.delete_objects("data", [Deletion("one")])
         assert await buckets.read_bytes("data", "two", 10) == b"one"
-        await buckets.delete_objects("data", {"two": Condition()})
+        await buckets.delete_objects("data", [Deletion("two")])
         assert content_files(buckets) == []
         with pytest.raises(ContentGoneError):
             await buckets.share(NewObject("data", "three", source.etag), source)
@@ -215,7 +216,7 @@ def test_a_bucket_goes_when_it_is_empty(buckets):
         with pytest.raises(ServiceError) as caught:
             await buckets.delete_bucket("data")
         assert caught.value.code == "BucketNotEmpty"
-        await buckets.delete_objects("data", {"key": Condition()})
+        await buckets.delete_objects("data", [Deletion("key")])
         await buckets.delete_bucket("data")
         assert buckets.bucket("data") is None
 

@@ -31,7 +31,7 @@ def fill(buckets, keys):
     rows = [(name, key) for key in keys]
     buckets.database.write_blocking(
         lambda transaction: transaction.executemany(
-            "INSERT INTO object VALUES (?, ?, '', 'x', 0, 'e', 0, 'STANDARD', '{}')", rows
+            "INSERT INTO object VALUES (?, ?, '', 'x', 0, 'e', 0, 'STANDARD', '{}', 0)", rows
         )
     )
     return name

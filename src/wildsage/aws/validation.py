@@ -111,7 +111,11 @@ class Validator:
         if shape.name in self._structures:
             return self._structures[shape.name]
         self._structures[shape.name] = self._late(shape.name)
-        checks = {name: self._check(member) for name, member in shape.members.items()}
+        checks = {
+            name: self._check(member)
+            for name, member in shape.members.items()
+            if not (self._only_required and member.location)
+        }
         named = {name: (_lower_camel(name), check) for name, check in checks.items() if check}
         check: Check | None = None
         if shape.traits.get("union") and not self._only_required:
@@ -150,11 +154,14 @@ class Validator:
         return None if self._only_required else _size_rule(shape)
 
     def _rule(self, shape: Shape) -> Rule | None:
-        if self._only_required:
-            return None
         if shape.name not in self._rules:
-            self._rules[shape.name] = _scalar_rule(self._as_served(shape))
+            self._rules[shape.name] = self._scalar(shape)
         return self._rules[shape.name]
+
+    def _scalar(self, shape: Shape) -> Rule | None:
+        if self._only_required:
+            return _enum_rule(shape.enum) if shape.enum else None
+        return _scalar_rule(self._as_served(shape))
 
     def _as_served(self, shape: Shape) -> Shape:
         """Return a shape with the limits that the service has, where the model says something else."""

@@ -6,9 +6,9 @@ forgot the last row.
 """
 
 import asyncio
-import json
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,43 +19,44 @@ from wildsage.store.content_files import Blob
 from wildsage.store.database import Database, Transaction
 from wildsage.store.disk_trouble import disk_full
 from wildsage.store.object_index import (
-    OBJECT_COLUMNS,
     BucketRecord,
-    Condition,
     Json,
     NewObject,
     ObjectRecord,
     Piece,
     bucket_record,
-    check_condition,
     dump,
     find_bucket,
     find_object,
-    forget_content,
     has_content,
     no_such_key,
-    object_record,
     require_bucket,
-    spans,
     successor,
 )
+from wildsage.store.object_reads import ObjectReads
 from wildsage.store.objects import Objects
+from wildsage.store.versions import (
+    Deletion,
+    Guard,
+    Outcome,
+    change_attributes,
+    delete,
+    find_version,
+    store_current,
+)
 
 T = TypeVar("T")
-
-_PAGE = 1000
 
 
 class ContentGoneError(Exception):
     """The content to share was overwritten or deleted in the meantime: look again."""
 
 
-class Buckets:
+class Buckets(ObjectReads):
     """Access to buckets and objects. Reads are immediate; coroutines belong to one event loop."""
 
     def __init__(self, database: Database, objects: Objects, clock: Clock) -> None:
-        self.database = database
-        self.objects = objects
+        super().__init__(database, objects)
         self.clock = clock
 
     # Buckets
@@ -101,9 +102,9 @@ class Buckets:
 
         def delete(transaction: Transaction) -> list[str]:
             require_bucket(transaction, name)
-            if transaction.execute("SELECT 1 FROM object WHERE bucket = ? LIMIT 1", (name,)).fetchone():
+            if _is_used(transaction, name):
                 raise ServiceError(
-                    "The bucket you tried to delete is not empty: delete its objects first",
+                    "The bucket you tried to delete is not empty: delete its objects and all their versions first",
                     code="BucketNotEmpty",
                     status=409,
                     members={"BucketName": name},
@@ -134,75 +135,6 @@ class Buckets:
             transaction.execute("UPDATE bucket SET records = ? WHERE name = ?", (dump(records), name))
 
         await self.commit(update)
-
-    # Reading objects
-
-    def head(self, bucket: str, key: str) -> ObjectRecord | None:
-        """Return the object, or None."""
-        row = self.database.read_one(
-            f"SELECT {OBJECT_COLUMNS} FROM object WHERE bucket = ? AND key = ? AND version_id = ''",  # noqa: S608 - constant columns
-            (bucket, key),
-        )
-        return None if row is None else object_record(row)
-
-    def stored(self, bucket: str, key: str) -> tuple[ObjectRecord, list[Piece]] | None:
-        """Return the object and its pieces as of one moment, or None.
-
-        Lease or read the pieces before the next ``await``: after it they may be gone.
-        """
-        columns = ", ".join(f"object.{name}" for name in OBJECT_COLUMNS.split(", "))
-        rows = self.database.read(
-            f"SELECT {columns}, piece.number, piece.blob, piece.size AS piece_size, piece.checksums"  # noqa: S608 - constant columns
-            " FROM object JOIN piece ON piece.content = object.content"
-            " WHERE object.bucket = ? AND object.key = ? AND object.version_id = '' ORDER BY piece.number",
-            (bucket, key),
-        )
-        if not rows:
-            return None
-        pieces = [
-            Piece(row["number"], row["blob"], row["piece_size"], json.loads(row["checksums"])) for row in rows
-        ]
-        return object_record(rows[0]), pieces
-
-    async def read_bytes(self, bucket: str, key: str, limit: int) -> bytes:
-        """Return a whole object.
-
-        Raises
-        ------
-        ServiceError
-            ``NoSuchKey``.
-        ValueError
-            If it is larger than `limit` bytes.
-        """
-        found = self.stored(bucket, key)
-        if found is None:
-            raise no_such_key(key)
-        record, pieces = found
-        return await (await self.objects.read(spans(pieces, 0, record.size))).read(limit)
-
-    def list_objects(self, bucket: str, prefix: str = "", after: str = "") -> Iterator[ObjectRecord]:
-        """Yield the objects whose keys begin with `prefix`, behind the key `after`, in the order of keys."""
-        while rows := self.keys_from(bucket, prefix, after=after, limit=_PAGE):
-            yield from rows
-            after = rows[-1].key
-
-    def keys_from(
-        self, bucket: str, prefix: str, *, after: str = "", start: str = "", limit: int
-    ) -> list[ObjectRecord]:
-        """Return up to `limit` objects below `prefix`, with keys > `after` and >= `start`, in their order."""
-        end = successor(prefix)
-        bound = "" if end is None else "AND key < ?"
-        parameters = (bucket, after, max(start, prefix), *(() if end is None else (end,)), limit)
-        rows = self.database.read(
-            f"SELECT {OBJECT_COLUMNS} FROM object"  # noqa: S608 - constant columns and bound
-            f" WHERE bucket = ? AND key > ? AND key >= ? {bound} AND version_id = '' ORDER BY key LIMIT ?",
-            parameters,
-        )
-        return [object_record(row) for row in rows]
-
-    def exists_under(self, bucket: str, prefix: str) -> bool:
-        """Tell whether any object's key begins with `prefix`."""
-        return bool(self.keys_from(bucket, prefix, limit=1))
 
     # Writing objects
 
@@ -271,8 +203,8 @@ class Buckets:
         def insert(transaction: Transaction) -> tuple[ObjectRecord, list[str]]:
             if not has_content(transaction, source.content):
                 raise ContentGoneError
-            check_condition(transaction, new)
-            return self._replace(transaction, new, source.content, source.size)
+            bucket = require_bucket(transaction, new.bucket)
+            return store_current(transaction, bucket, new, source.content, source.size, self.clock.now())
 
         record, removed = await self.commit(insert)
         await self.objects.remove(removed)
@@ -282,36 +214,29 @@ class Buckets:
         self, transaction: Transaction, new: NewObject, pieces: Sequence[Piece]
     ) -> tuple[ObjectRecord, list[str]]:
         """Store the row of an object and its pieces; return it and the blobs that nobody needs any more."""
-        check_condition(transaction, new)
+        bucket = require_bucket(transaction, new.bucket)
         content = pieces[0].blob
         transaction.executemany(
             "INSERT INTO piece (content, number, blob, size, checksums) VALUES (?, ?, ?, ?, ?)",
             [(content, piece.number, piece.blob, piece.size, dump(piece.checksums)) for piece in pieces],
         )
-        return self._replace(transaction, new, content, sum(piece.size for piece in pieces))
+        size = sum(piece.size for piece in pieces)
+        return store_current(transaction, bucket, new, content, size, self.clock.now())
 
-    def _replace(
-        self, transaction: Transaction, new: NewObject, content: str, size: int
-    ) -> tuple[ObjectRecord, list[str]]:
-        old = find_object(transaction, new.bucket, new.key)
-        record = ObjectRecord(
-            new.bucket, new.key, "", content, size, new.etag,
-            self.clock.now(), new.storage_class, new.attributes,
-        )  # fmt: skip
-        transaction.execute(
-            f"INSERT INTO object ({OBJECT_COLUMNS}) VALUES (?, ?, '', ?, ?, ?, ?, ?, ?)"  # noqa: S608 - constant columns
-            " ON CONFLICT (bucket, key, version_id) DO UPDATE SET content = excluded.content,"
-            " size = excluded.size, etag = excluded.etag, modified_at = excluded.modified_at,"
-            " storage_class = excluded.storage_class, attributes = excluded.attributes",
-            (
-                new.bucket, new.key, content, size, new.etag,
-                record.modified_at, new.storage_class, dump(new.attributes),
-            ),
-        )  # fmt: skip
-        return record, ([] if old is None else forget_content(transaction, old.content))
+    async def set_attributes(
+        self,
+        bucket: str,
+        key: str,
+        changes: Json,
+        version_id: str | None = None,
+        may_change: Guard | None = None,
+    ) -> ObjectRecord:
+        """Change attributes of a version that stays as it is otherwise; None removes one.
 
-    async def set_attributes(self, bucket: str, key: str, changes: Json) -> None:
-        """Change attributes of an object that stays as it is otherwise; None removes one.
+        Parameters
+        ----------
+        may_change
+            Raises unless the version, as it is at that moment, may be changed so.
 
         Raises
         ------
@@ -319,52 +244,54 @@ class Buckets:
             ``NoSuchBucket`` or ``NoSuchKey``.
         """
 
-        def update(transaction: Transaction) -> None:
+        def update(transaction: Transaction) -> ObjectRecord:
             require_bucket(transaction, bucket)
-            record = find_object(transaction, bucket, key)
+            if version_id is None:
+                record = find_object(transaction, bucket, key)
+            else:
+                record = find_version(transaction, bucket, key, version_id)
             if record is None:
                 raise no_such_key(key)
+            if may_change is not None:
+                may_change(record)
             merged = {
                 name: value for name, value in {**record.attributes, **changes}.items() if value is not None
             }
-            transaction.execute(
-                "UPDATE object SET attributes = ? WHERE bucket = ? AND key = ? AND version_id = ''",
-                (dump(merged), bucket, key),
-            )
+            changed = replace(record, attributes=merged)
+            change_attributes(transaction, changed)
+            return changed
 
-        await self.commit(update)
+        return await self.commit(update)
 
     async def delete_objects(
-        self, bucket: str, conditions: Mapping[str, Condition]
-    ) -> dict[str, ServiceError]:
-        """Remove objects by key, in one commit; absent ones are no error. Return what went wrong, by key.
+        self, bucket: str, deletions: Sequence[Deletion]
+    ) -> list[Outcome | ServiceError]:
+        """Remove objects and versions in one commit, each for itself; absent ones are no error.
+
+        Returns
+        -------
+        For each deletion, in order, what it did or why it was refused.
 
         Raises
         ------
         ServiceError
             ``NoSuchBucket``.
         """
-        failures: dict[str, ServiceError] = {}
 
-        def delete(transaction: Transaction) -> list[str]:
-            require_bucket(transaction, bucket)
-            blobs: list[str] = []
-            for key, condition in conditions.items():
+        def work(transaction: Transaction) -> list[Outcome | ServiceError]:
+            record = require_bucket(transaction, bucket)
+            outcomes: list[Outcome | ServiceError] = []
+            for deletion in deletions:
                 try:
-                    check_condition(transaction, NewObject(bucket, key, "", condition=condition))
+                    outcomes.append(delete(transaction, record, deletion, self.clock.now()))
                 except ServiceError as error:
-                    failures[key] = error
-                    continue
-                record = find_object(transaction, bucket, key)
-                if record is not None:
-                    transaction.execute(
-                        "DELETE FROM object WHERE bucket = ? AND key = ? AND version_id = ''", (bucket, key)
-                    )
-                    blobs += forget_content(transaction, record.content)
-            return blobs
+                    outcomes.append(error)
+            return outcomes
 
-        await self.objects.remove(await self.commit(delete))
-        return failures
+        outcomes = await self.commit(work)
+        done = (outcome for outcome in outcomes if isinstance(outcome, Outcome))
+        await self.objects.remove([blob for outcome in done for blob in outcome.blobs])
+        return outcomes
 
     async def commit(self, work: Callable[[Transaction], T]) -> T:
         """Run `work` in one transaction of the index.
@@ -396,3 +323,10 @@ class Buckets:
                 rows = self.database.read(f"SELECT blob FROM {table} WHERE blob IN ({marks})", some)  # noqa: S608 - constant tables
                 used.update(row["blob"] for row in rows)
         return used
+
+
+def _is_used(transaction: Transaction, bucket: str) -> bool:
+    return any(
+        transaction.execute(f"SELECT 1 FROM {table} WHERE bucket = ? LIMIT 1", (bucket,)).fetchone()  # noqa: S608 - constants
+        for table in ("object", "object_version")
+    )

@@ -1,7 +1,8 @@
 """Bring a database to the newest schema, and refuse one that a newer Wildsage has changed.
 
 Each numbered file of a folder below ``migrations/`` runs once, in a transaction of its own with the number that
-says so: an interrupted upgrade goes on at the next start where it was. Before the first change the database is
+says so: an interrupted upgrade goes on at the next start where it was. Numbers may have gaps, which later files
+may fill. Before the first change the database is
 copied to ``upgrades/NAME-schema-N.db`` beside it, for whoever wants to go back.
 """
 
@@ -77,7 +78,8 @@ def migrate(connection: sqlite3.Connection, path: Path, folder: str) -> None:
     connection.execute("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL)")
     current = _current(connection)
     check_schema(current, folder)
-    missing = [(number, script) for number, script in _scripts(folder) if number > current]
+    applied = {row[0] for row in connection.execute("SELECT version FROM schema_version")}
+    missing = [(number, script) for number, script in _scripts(folder) if number not in applied]
     if missing and current:
         copy_database(connection, path.parent / UPGRADES / f"{path.stem}-schema-{current}.db")
     for number, script in missing:

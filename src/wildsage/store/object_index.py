@@ -12,7 +12,11 @@ from wildsage.store.database import Transaction
 
 Json = dict[str, Any]
 
-OBJECT_COLUMNS = "bucket, key, version_id, content, size, etag, modified_at, storage_class, attributes"
+OBJECT_COLUMNS = (
+    "bucket, key, version_id, content, size, etag, modified_at, storage_class, attributes, sequence"
+)
+NULL_VERSION = "null"
+"""How the wire calls the version that came without versioning; its row has an empty id."""
 _LARGEST_CODE_POINT = "\U0010ffff"
 
 
@@ -26,6 +30,11 @@ class BucketRecord:
     created_at: float
     records: Json
 
+    @property
+    def versioning(self) -> str:
+        """Return ``Enabled`` or ``Suspended``; empty where versioning never was."""
+        return str(self.records.get("versioning", ""))
+
 
 @dataclass(frozen=True, slots=True)
 class ObjectRecord:
@@ -35,9 +44,15 @@ class ObjectRecord:
     ----------
     etag
         Without quotes.
+    version_id
+        Empty for the null version.
+    content
+        Empty for a delete marker.
     attributes
         ``ContentType``, ``Metadata``, ``Checksums``, ``ServerSideEncryption``, ``Tags``, …: what the upload
         came with, by the names of GetObject's members.
+    sequence
+        Grows with each version of the key.
     """
 
     bucket: str
@@ -49,6 +64,18 @@ class ObjectRecord:
     modified_at: float
     storage_class: str
     attributes: Json
+    sequence: int = 0
+    is_latest: bool = True
+
+    @property
+    def public_version(self) -> str:
+        """Return the version's id as the wire has it."""
+        return self.version_id or NULL_VERSION
+
+    @property
+    def is_delete_marker(self) -> bool:
+        """Tell whether this version says that there is no object."""
+        return not self.content
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +94,9 @@ class Condition:
 
     if_match: str | None = None
     if_none_match: str | None = None
+
+
+UNCONDITIONAL = Condition()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,24 +120,19 @@ def require_bucket(transaction: Transaction, name: str) -> BucketRecord:
 
 
 def find_object(transaction: Transaction, bucket: str, key: str) -> ObjectRecord | None:
-    """Return the object as this transaction sees it, or None."""
+    """Return the current object as this transaction sees it, or None."""
     row = transaction.execute(
-        f"SELECT {OBJECT_COLUMNS} FROM object WHERE bucket = ? AND key = ? AND version_id = ''",  # noqa: S608 - constant columns
+        f"SELECT {OBJECT_COLUMNS} FROM object WHERE bucket = ? AND key = ?",  # noqa: S608 - constant columns
         (bucket, key),
     ).fetchone()
     return None if row is None else object_record(row)
 
 
-def check_condition(transaction: Transaction, new: NewObject) -> None:
-    """Raise unless the bucket exists and the object to be replaced is as the condition wants it."""
-    require_bucket(transaction, new.bucket)
-    condition = new.condition
-    if condition.if_match is None and condition.if_none_match is None:
-        return
-    current = find_object(transaction, new.bucket, new.key)
+def check_condition(condition: Condition, key: str, current: ObjectRecord | None) -> None:
+    """Raise unless the object that a write replaces, or None, is as the condition wants it."""
     if condition.if_match is not None:
         if current is None:
-            raise no_such_key(new.key)
+            raise no_such_key(key)
         if condition.if_match not in ("*", current.etag):
             raise precondition_failed("If-Match")
     if current is not None and condition.if_none_match in ("*", current.etag):
@@ -173,16 +198,17 @@ def find_bucket(transaction: Transaction, name: str) -> BucketRecord | None:
 
 
 def has_content(transaction: Transaction, content: str) -> bool:
-    """Tell whether any object has this content."""
-    return (
-        transaction.execute("SELECT 1 FROM object WHERE content = ? LIMIT 1", (content,)).fetchone()
-        is not None
+    """Tell whether any object or version has this content."""
+    tables = ("object", "object_version")
+    return any(
+        transaction.execute(f"SELECT 1 FROM {table} WHERE content = ? LIMIT 1", (content,)).fetchone()  # noqa: S608 - constant tables
+        for table in tables
     )
 
 
 def forget_content(transaction: Transaction, content: str) -> list[str]:
     """Drop content that no object has any more; return its blobs."""
-    if has_content(transaction, content):
+    if not content or has_content(transaction, content):
         return []
     rows = transaction.execute("SELECT blob FROM piece WHERE content = ?", (content,)).fetchall()
     transaction.execute("DELETE FROM piece WHERE content = ?", (content,))
@@ -200,5 +226,5 @@ def object_record(row: sqlite3.Row) -> ObjectRecord:
     """Make a record of a row."""
     return ObjectRecord(
         row["bucket"], row["key"], row["version_id"], row["content"], row["size"], row["etag"],
-        row["modified_at"], row["storage_class"], json.loads(row["attributes"]),
+        row["modified_at"], row["storage_class"], json.loads(row["attributes"]), row["sequence"],
     )  # fmt: skip

@@ -4,6 +4,7 @@ A rolled-up prefix is stepped over by a seek behind its last possible key, so th
 shows, however many keys hide behind the prefixes.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from wildsage.store.buckets import Buckets
@@ -21,15 +22,22 @@ class Listing:
     ----------
     last
         The last key or common prefix of the page: the next page begins behind it.
+    last_version
+        The version that `last` stands for, as the wire has it; None for a common prefix.
     """
 
     objects: list[ObjectRecord] = field(default_factory=list)
     common_prefixes: list[str] = field(default_factory=list)
     truncated: bool = False
     last: str = ""
+    last_version: str | None = None
 
     def __len__(self) -> int:
         return len(self.objects) + len(self.common_prefixes)
+
+
+Fetch = Callable[[ObjectRecord | None, str, int], list[ObjectRecord]]
+"""From the last record seen (None: none yet), the least key and a number to the next records in order."""
 
 
 def list_page(buckets: Buckets, bucket: str, prefix: str, delimiter: str, after: str, limit: int) -> Listing:
@@ -42,6 +50,27 @@ def list_page(buckets: Buckets, bucket: str, prefix: str, delimiter: str, after:
     after
         A key or a common prefix; an entry is listed if it is greater.
     """
+
+    def fetch(last: ObjectRecord | None, start: str, number: int) -> list[ObjectRecord]:
+        behind = after if last is None else last.key
+        return buckets.keys_from(bucket, prefix, after=behind, start=start, limit=number)
+
+    return _page(fetch, prefix, delimiter, after, limit)
+
+
+def list_versions_page(
+    buckets: Buckets, bucket: str, prefix: str, delimiter: str, after: tuple[str, int | None], limit: int
+) -> Listing:
+    """Return versions as `list_page` does objects; `after` is as `Buckets.versions_from` has it."""
+
+    def fetch(last: ObjectRecord | None, start: str, number: int) -> list[ObjectRecord]:
+        behind = after if last is None else (last.key, last.sequence)
+        return buckets.versions_from(bucket, prefix, after=behind, start=start, limit=number)
+
+    return _page(fetch, prefix, delimiter, after[0], limit)
+
+
+def _page(fetch: Fetch, prefix: str, delimiter: str, after: str, limit: int) -> Listing:
     page = Listing()
     if limit <= 0:
         return page
@@ -50,15 +79,16 @@ def list_page(buckets: Buckets, bucket: str, prefix: str, delimiter: str, after:
     if rolled is not None and rolled.encode() <= after.encode():
         start = successor(rolled)
     batch = _FIRST_BATCH
+    last: ObjectRecord | None = None
     while start is not None:
-        rows = buckets.keys_from(bucket, prefix, after=after, start=start, limit=batch)
+        rows = fetch(last, start, batch)
         for row in rows:
             if not _take(page, row, prefix, delimiter, limit):
                 return page
         if len(rows) < batch:
             break
-        after = rows[-1].key
-        rolled = rolled_up(after, prefix, delimiter)
+        last = rows[-1]
+        rolled = rolled_up(last.key, prefix, delimiter)
         # Behind a prefix the next key may be far: look at few there, at many in a run of keys.
         start, batch = (successor(rolled), _FIRST_BATCH) if rolled else ("", min(4 * batch, _LARGEST_BATCH))
     return page
@@ -85,4 +115,5 @@ def _take(page: Listing, row: ObjectRecord, prefix: str, delimiter: str, limit: 
     else:
         page.common_prefixes.append(rolled)
     page.last = row.key if rolled is None else rolled
+    page.last_version = row.public_version if rolled is None else None
     return True

@@ -96,7 +96,7 @@ def test_copies_cross_regions_but_not_owners(s3, source):
         ({"CopySource": "arn:aws:s3:us-west-2:123456789012:accesspoint/a/object/b"}, "InvalidArgument"),
         ({"CopySource": "data/absent"}, "NoSuchKey"),
         ({"CopySource": "nowhere/key"}, "NoSuchBucket"),
-        ({"CopySource": "data/a%20b/%C3%BC?versionId=x"}, "NoSuchVersion"),
+        ({"CopySource": "data/a%20b/%C3%BC?versionId=x"}, "InvalidArgument"),
         ({"CopySourceIfMatch": "x"}, "PreconditionFailed"),
         ({"CopySourceIfNoneMatch": "*"}, "PreconditionFailed"),
         ({"CopySourceIfModifiedSince": 4e9}, "PreconditionFailed"),

@@ -206,7 +206,8 @@ def test_missing_keys_and_versions(s3, operation):
     error = s3.refused(operation, Bucket="data", Key="absent")
     assert (error.code, error.status) == ("NoSuchKey", 404)
     s3.put("key")
-    assert s3.refused(operation, Bucket="data", Key="key", VersionId="abc").code == "NoSuchVersion"
+    assert s3.refused(operation, Bucket="data", Key="key", VersionId="a" * 32).code == "NoSuchVersion"
+    assert s3.refused(operation, Bucket="data", Key="key", VersionId="abc").code == "InvalidArgument"
     s3(operation, Bucket="data", Key="key", VersionId="null")
 
 
@@ -218,7 +219,7 @@ def test_deletes(s3):
     answer = s3("DeleteObjects", Bucket="data", Delete={"Objects": entries})
     assert answer["Deleted"] == [{"Key": "a"}, {"Key": "absent"}]
     assert {error["Key"]: error["Code"] for error in answer["Errors"]} == {
-        "b": "NoSuchVersion",
+        "b": "InvalidArgument",
         "c": "PreconditionFailed",
     }
     quiet = s3(

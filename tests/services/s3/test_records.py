@@ -1,5 +1,7 @@
 """Configuration that is kept as a record, and tags."""
 
+import json
+
 import pytest
 
 RULE = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}, "BucketKeyEnabled": True}
@@ -11,13 +13,17 @@ BLOCK = {
 }
 LIFECYCLE = {"Rules": [{"Status": "Enabled", "Expiration": {"Days": 1}, "Filter": {"Prefix": ""}}]}
 CORS = [{"AllowedMethods": ["GET"], "AllowedOrigins": ["*"]}]
+POLICY = json.dumps(
+    {"Statement": {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "arn:aws:s3:::data/*"}}
+)
+WEBSITE = {"IndexDocument": {"Suffix": "index.html"}, "ErrorDocument": {"Key": "error.html"}}
 TAGS = [{"Key": "team", "Value": "red"}]
 
 
 @pytest.mark.parametrize(
     ("what", "put", "get", "delete", "missing"),
     [
-        ("BucketPolicy", {"Policy": '{"Statement": []}'}, None, "DeleteBucketPolicy", "NoSuchBucketPolicy"),
+        ("BucketPolicy", {"Policy": POLICY}, None, "DeleteBucketPolicy", "NoSuchBucketPolicy"),
         (
             "BucketEncryption",
             {"ServerSideEncryptionConfiguration": {"Rules": [RULE]}},
@@ -57,6 +63,13 @@ TAGS = [{"Key": "team", "Value": "red"}]
             "NoSuchLifecycleConfiguration",
         ),
         (
+            "BucketWebsite",
+            {"WebsiteConfiguration": WEBSITE},
+            WEBSITE,
+            "DeleteBucketWebsite",
+            "NoSuchWebsiteConfiguration",
+        ),
+        (
             "BucketTagging",
             {"Tagging": {"TagSet": TAGS}},
             {"TagSet": TAGS},
@@ -91,9 +104,7 @@ def test_malformed_policies(s3, policy):
     assert s3.refused("PutBucketPolicy", Bucket="data", Policy=policy).code == "MalformedPolicy"
 
 
-def test_what_would_be_a_lie_is_refused(s3):
-    enabled = {"VersioningConfiguration": {"Status": "Enabled"}}
-    assert s3.refused("PutBucketVersioning", Bucket="data", **enabled).code == "NotImplemented"
+def test_one_rule_of_encryption(s3):
     rules = {"ServerSideEncryptionConfiguration": {"Rules": [RULE, RULE]}}
     assert s3.refused("PutBucketEncryption", Bucket="data", **rules).code == "MalformedXML"
 

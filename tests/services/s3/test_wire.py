@@ -25,6 +25,9 @@ from wildsage.store.database import Database
 from wildsage.store.objects import Objects
 
 ACCOUNT = "123456789012"
+POLICY = (
+    '{"Statement": {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "arn:aws:s3:::data"}}'
+)
 KEY = AccessKey("AKIDEXAMPLE", "secret", None, ACCOUNT, f"arn:aws:iam::{ACCOUNT}:root")
 
 
@@ -126,7 +129,7 @@ def test_errors_cross_the_wire(boto, operation, request_, code, status):
 def test_statuses_without_a_body(boto):
     answers = [
         boto.put_bucket_tagging(Bucket="data", Tagging={"TagSet": [{"Key": "a", "Value": "b"}]}),
-        boto.put_bucket_policy(Bucket="data", Policy='{"Statement": []}'),
+        boto.put_bucket_policy(Bucket="data", Policy=POLICY),
         boto.delete_object(Bucket="data", Key="absent"),
     ]
     assert [answer["ResponseMetadata"]["HTTPStatusCode"] for answer in answers] == [204, 204, 204]

@@ -6,7 +6,9 @@ from urllib.parse import parse_qsl
 from wildsage.core.context import RequestContext
 from wildsage.core.errors import ValidationError
 from wildsage.services.operation import Request
+from wildsage.services.s3.acls import acl_of
 from wildsage.services.s3.common import invalid_argument
+from wildsage.services.s3.locking import LOCK_MEMBERS, lock_of
 from wildsage.services.s3.tagging import check_tags
 from wildsage.store.object_index import BucketRecord, Json, ObjectRecord
 
@@ -35,7 +37,6 @@ _STORAGE_CLASSES = frozenset(
         "GLACIER_IR",
     }
 )
-_OWNER_ACLS = frozenset({"private", "bucket-owner-full-control", "bucket-owner-read"})
 _LARGEST_METADATA = 2048
 _LONGEST_KEY = 1024
 
@@ -50,11 +51,20 @@ def attributes_of(context: RequestContext, bucket: BucketRecord, request: Reques
     """
     check_upload(request)
     attributes = headers_of(request)
-    attributes |= encryption_of(context, bucket, request)
+    attributes |= protection_of(context, bucket, request)
     tags = tags_of(request.get("Tagging"))
     if tags:
         attributes["Tags"] = tags
     return attributes
+
+
+def protection_of(context: RequestContext, bucket: BucketRecord, request: Request) -> Json:
+    """Return encryption, lock and access control list that an upload asks for, else the bucket's defaults."""
+    return {
+        **encryption_of(context, bucket, request),
+        **lock_of(context, bucket, request),
+        **acl_of(bucket, request),
+    }
 
 
 def headers_of(request: Request) -> Json:
@@ -83,11 +93,6 @@ def check_upload(request: Request) -> None:
             f"Your key is too long: {len(request['Key'].encode())} bytes",
             code="KeyTooLongError",
             members={"MaxSizeAllowed": _LONGEST_KEY},
-        )
-    if request.get("ACL", "private") not in _OWNER_ACLS:
-        raise ValidationError(
-            f"The bucket does not allow ACLs (seen: {request['ACL']}). Use a bucket policy instead",
-            code="AccessControlListNotSupported",
         )
     storage_class = request.get("StorageClass", "STANDARD")
     if storage_class not in _STORAGE_CLASSES:
@@ -166,7 +171,7 @@ def object_members(record: ObjectRecord) -> dict[str, Any]:
         "LastModified": record.modified_at,
         "ContentType": "binary/octet-stream",
         "Metadata": {},
-        **{name: attributes[name] for name in HEADERS if name in attributes},
+        **{name: attributes[name] for name in (*HEADERS, *LOCK_MEMBERS) if name in attributes},
         **encryption,
     }
     if record.storage_class != "STANDARD":

@@ -7,6 +7,7 @@ from typing import Any
 from wildsage.core.context import RequestContext
 from wildsage.core.errors import ServiceError, ValidationError
 from wildsage.services.operation import Request, Response, operation
+from wildsage.services.s3.acls import first_acl
 from wildsage.services.s3.common import GLOBAL_REGION, check_owner, invalid_argument, own_bucket, owner_of
 from wildsage.services.s3.listing import decode_position, encode_position
 from wildsage.services.s3.tagging import MOST_BUCKET_TAGS, check_tags
@@ -43,7 +44,8 @@ class BucketOperations:
                 "BucketNamespace must be global: bucket names are shared by all accounts here"
             )
         region = _region_of(context, configuration.get("LocationConstraint"))
-        bucket = await self._buckets.create_bucket(name, context.account, region, _first_records(request))
+        records = _first_records(context, request)
+        bucket = await self._buckets.create_bucket(name, context.account, region, records)
         if bucket is None:
             raise self._taken(context, name)
         return {"Location": f"/{name}", "BucketArn": _arn(context, name)}
@@ -165,13 +167,7 @@ def _region_of(context: RequestContext, constraint: str | None) -> str:
     return context.region
 
 
-def _first_records(request: Request) -> dict[str, Any]:
-    if request.get("ACL", "private") != "private":
-        raise ValidationError(
-            "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting: leave out"
-            " ACL, and use a bucket policy",
-            code="InvalidBucketAclWithObjectOwnership",
-        )
+def _first_records(context: RequestContext, request: Request) -> dict[str, Any]:
     ownership = request.get("ObjectOwnership", "BucketOwnerEnforced")
     records: dict[str, Any] = {
         "ownership": {"Rules": [{"ObjectOwnership": ownership}]},
@@ -179,6 +175,9 @@ def _first_records(request: Request) -> dict[str, Any]:
     }
     tags = request.get("CreateBucketConfiguration", {}).get("Tags", [])
     check_tags(tags, MOST_BUCKET_TAGS)
+    if request.get("ObjectLockEnabledForBucket"):
+        records |= {"versioning": "Enabled", "object_lock": {"ObjectLockEnabled": "Enabled"}}
+    records |= first_acl(context.account, request, records)
     return records | ({"tags": tags} if tags else {})
 
 

@@ -1,6 +1,7 @@
 """What the resources of S3 share: finding the caller's bucket and object, owners, refusals."""
 
 import hashlib
+import re
 from typing import Any
 
 from wildsage.core.context import RequestContext
@@ -12,10 +13,16 @@ from wildsage.core.errors import (
 )
 from wildsage.services.operation import Request
 from wildsage.store.buckets import Buckets
-from wildsage.store.object_index import BucketRecord, ObjectRecord, Piece, no_such_bucket, no_such_key
+from wildsage.store.object_index import (
+    NULL_VERSION,
+    BucketRecord,
+    ObjectRecord,
+    Piece,
+    no_such_bucket,
+    no_such_key,
+)
 
-NO_VERSION = "null"
-"""The version id of an object in a bucket without versioning."""
+_VERSION = re.compile(r"[0-9a-f]{32}")
 
 GLOBAL_REGION = "us-east-1"
 """Its endpoint is the one of old and of version 2 signatures, which name no region: it serves all buckets."""
@@ -58,36 +65,88 @@ def check_owner(bucket: BucketRecord, context: RequestContext, expected: str | N
 
 
 def own_object(buckets: Buckets, context: RequestContext, request: Request) -> ObjectRecord:
-    """Return the object that a request names, or raise as `own_bucket` does, or ``NoSuchKey``."""
-    own_bucket(buckets, context, request)
-    check_version(request.get("VersionId"))
-    record = buckets.head(request["Bucket"], request["Key"])
-    if record is None:
-        raise no_such_key(request["Key"])
-    return record
+    """Return the object or version that a request names; raises as `own_content` does."""
+    return own_content(buckets, context, request)[0]
 
 
 def own_content(
     buckets: Buckets, context: RequestContext, request: Request
 ) -> tuple[ObjectRecord, list[Piece]]:
-    """Return the object that a request names, and its pieces; raises as `own_object` does."""
-    own_bucket(buckets, context, request)
-    check_version(request.get("VersionId"))
-    found = buckets.stored(request["Bucket"], request["Key"])
-    if found is None:
-        raise no_such_key(request["Key"])
-    return found
+    """Return the object or version that a request names, and its pieces.
+
+    Raises
+    ------
+    ServiceError
+        As `own_bucket` does, and as `find_content` does.
+    """
+    bucket = own_bucket(buckets, context, request)
+    return find_content(buckets, bucket, request["Key"], request.get("VersionId"))
 
 
-def check_version(version_id: str | None) -> None:
-    """Raise ``NoSuchVersion`` unless the version is the only one an object has here."""
-    if version_id not in (None, NO_VERSION):
+def find_content(
+    buckets: Buckets, bucket: BucketRecord, key: str, version_id: str | None
+) -> tuple[ObjectRecord, list[Piece]]:
+    """Return an object of a bucket, or a version as the wire names it, and its pieces.
+
+    Raises
+    ------
+    ServiceError
+        ``NoSuchKey``, ``NoSuchVersion``, ``InvalidArgument``, or ``MethodNotAllowed`` for a delete marker.
+    """
+    wanted = row_version(version_id)
+    found = buckets.stored(bucket.name, key, wanted)
+    if found is not None:
+        return found
+    marker = buckets.version(bucket.name, key, wanted) if bucket.versioning else None
+    if marker is None or not marker.is_delete_marker:
+        raise no_such_key(key) if version_id is None else no_such_version(key, version_id)
+    members = {"Key": key, "DeleteMarker": True, "VersionId": marker.public_version}
+    if version_id is None:
         raise NotFoundError(
-            f"The specified version {version_id!r} does not exist: buckets have no versioning here yet",
-            code="NoSuchVersion",
-            status=404,
-            members={"VersionId": version_id},
+            "The specified key does not exist.", code="NoSuchKey", status=404, members=members
         )
+    raise ServiceError(
+        "The specified method is not allowed against this resource: the version is a delete marker",
+        code="MethodNotAllowed",
+        status=405,
+        members={**members, "LastModified": marker.modified_at},
+    )
+
+
+def row_version(version_id: str | None) -> str | None:
+    """Return the id of a version's row; None where the request names no version.
+
+    Raises
+    ------
+    ValidationError
+        If no version can be called so.
+    """
+    if version_id is None:
+        return None
+    if version_id == NULL_VERSION:
+        return ""
+    if _VERSION.fullmatch(version_id) is None:
+        raise invalid_argument(
+            f"Invalid version id specified: {version_id[:64]!r}",
+            ArgumentName="versionId",
+            ArgumentValue=version_id[:1024],
+        )
+    return version_id
+
+
+def version_members(bucket: BucketRecord, record: ObjectRecord) -> dict[str, str]:
+    """Return the members that tell a version; none in a bucket that never had versioning."""
+    return {"VersionId": record.public_version} if bucket.versioning else {}
+
+
+def no_such_version(key: str, version_id: str) -> NotFoundError:
+    """Return the error of a version that is not there."""
+    return NotFoundError(
+        "The specified version does not exist.",
+        code="NoSuchVersion",
+        status=404,
+        members={"Key": key, "VersionId": version_id},
+    )
 
 
 def owner_of(account: str) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from urllib.parse import unquote
 
 from wildsage.core.context import RequestContext
+from wildsage.core.errors import ServiceError
 from wildsage.services.operation import Request, Response, operation
 from wildsage.services.s3.attributes import (
     HEADERS,
@@ -10,16 +11,17 @@ from wildsage.services.s3.attributes import (
     check_upload,
     checksum_members,
     encryption_members,
-    encryption_of,
     headers_of,
+    protection_of,
     tags_of,
 )
 from wildsage.services.s3.common import (
     check_owner,
-    check_version,
+    find_content,
     invalid_argument,
     invalid_request,
     own_bucket,
+    version_members,
 )
 from wildsage.services.s3.conditions import check_source, write_condition
 from wildsage.services.s3.integrity import LARGEST_UPLOAD, claims_of
@@ -32,7 +34,6 @@ from wildsage.store.object_index import (
     ObjectRecord,
     Piece,
     no_such_bucket,
-    no_such_key,
     spans,
 )
 
@@ -48,14 +49,14 @@ class Copies:
         """Copy an object. Content is shared where the copy's ETag and checksums are those of the source."""
         bucket = own_bucket(self._buckets, context, request)
         while True:
-            source, pieces = find_source(self._buckets, context, request)
+            origin, source, pieces = find_source(self._buckets, context, request)
             if source.size > LARGEST_UPLOAD:
                 raise invalid_request(
                     "The specified copy source is larger than the maximum allowable size for a copy source:"
                     f" {source.size} of {LARGEST_UPLOAD} bytes; use UploadPartCopy"
                 )
             attributes = _attributes(context, bucket, request, source)
-            _check_self_copy(request, source)
+            _check_self_copy(bucket, request, source)
             new = NewObject(
                 bucket=bucket.name,
                 key=request["Key"],
@@ -76,6 +77,8 @@ class Copies:
                 **checksum_members(record.attributes),
             },
             **encryption_members(attributes),
+            **version_members(bucket, record),
+            **source_version(origin, source),
         }
 
     async def _store(
@@ -98,26 +101,36 @@ class Copies:
 
 def find_source(
     buckets: Buckets, context: RequestContext, request: Request
-) -> tuple[ObjectRecord, list[Piece]]:
-    """Return the object that ``CopySource`` names, and its pieces; it may lie in any region.
+) -> tuple[BucketRecord, ObjectRecord, list[Piece]]:
+    """Return bucket, object or version that ``CopySource`` names, and its pieces; it may lie in any region.
 
     Raises
     ------
     ServiceError
-        ``InvalidArgument``, ``NoSuchBucket``, ``NoSuchKey``, ``AccessDenied`` or ``PreconditionFailed``.
+        ``InvalidArgument``, ``NoSuchBucket``, ``NoSuchKey``, ``AccessDenied``, ``PreconditionFailed``, or
+        ``InvalidRequest`` for a delete marker.
     """
     name, key, query = split_copy_source(request)
-    if query:
-        check_version(unquote(query.removeprefix("versionId=")))
+    version_id = unquote(query.removeprefix("versionId=")) if query else None
     bucket = buckets.bucket(name)
     if bucket is None:
         raise no_such_bucket(name)
     check_owner(bucket, context, request.get("ExpectedSourceBucketOwner"))
-    found = buckets.stored(name, key)
-    if found is None:
-        raise no_such_key(key)
-    check_source(found[0], request)
-    return found
+    try:
+        record, pieces = find_content(buckets, bucket, key, version_id)
+    except ServiceError as error:
+        if error.code != "MethodNotAllowed":
+            raise
+        raise invalid_request(
+            "The source of a copy request may not specifically refer to a delete marker by version id."
+        ) from None
+    check_source(record, request)
+    return bucket, record, pieces
+
+
+def source_version(origin: BucketRecord, source: ObjectRecord) -> dict[str, str]:
+    """Return the member that tells which version was copied."""
+    return {"CopySourceVersionId": source.public_version} if origin.versioning else {}
 
 
 def split_copy_source(request: Request) -> tuple[str, str, str]:
@@ -152,15 +165,15 @@ def _attributes(
         attributes.pop("WebsiteRedirectLocation", None)
         redirect = {"WebsiteRedirectLocation": request.get("WebsiteRedirectLocation")}
         attributes |= headers_of(redirect)
-        attributes |= encryption_of(context, bucket, request)
+        attributes |= protection_of(context, bucket, request)
     tags = tags_of(request.get("Tagging")) if replace_tags else source.attributes.get("Tags")
     if tags:
         attributes["Tags"] = tags
     return attributes
 
 
-def _check_self_copy(request: Request, source: ObjectRecord) -> None:
-    if (source.bucket, source.key) != (request["Bucket"], request["Key"]):
+def _check_self_copy(bucket: BucketRecord, request: Request, source: ObjectRecord) -> None:
+    if (source.bucket, source.key) != (request["Bucket"], request["Key"]) or bucket.versioning:
         return
     changes = (
         "StorageClass",

@@ -8,12 +8,13 @@ from urllib.parse import quote
 
 from wildsage.core.context import RequestContext
 from wildsage.services.operation import Request, Response, operation
-from wildsage.services.s3.common import NO_VERSION, invalid_argument, own_bucket, owner_of
+from wildsage.services.s3.common import invalid_argument, own_bucket, owner_of, row_version
 from wildsage.store.buckets import Buckets
 from wildsage.store.object_index import ObjectRecord
-from wildsage.store.object_listing import Listing, list_page
+from wildsage.store.object_listing import Listing, list_page, list_versions_page
 
 LARGEST_PAGE = 1000
+_BEFORE_ALL = 1 << 62
 
 
 class Listings:
@@ -56,39 +57,70 @@ class Listings:
 
     @operation("ListObjectVersions")
     async def list_versions(self, context: RequestContext, request: Request) -> Response:
-        """List keys with their only version."""
+        """List versions and delete markers, by key, the newest first."""
         bucket = own_bucket(self._buckets, context, request)
-        after = request.get("KeyMarker", "")
-        if request.get("VersionIdMarker") and not after:
+        marker = request.get("KeyMarker", "")
+        if request.get("VersionIdMarker") and not marker:
             raise invalid_argument("A version-id marker cannot be specified without a key marker.")
-        page, shared = self._page(request, after)
+        after = (marker, self._sequence(request))
+        prefix, delimiter = request.get("Prefix", ""), request.get("Delimiter", "")
+        limit = page_size(request, "MaxKeys")
+        page = list_versions_page(self._buckets, bucket.name, prefix, delimiter, after, limit)
         encode = encoder(request)
         owner = owner_of(bucket.account)
-        version = {"VersionId": NO_VERSION, "IsLatest": True}
         return {
-            **shared,
-            "Versions": [_entry(record, encode, owner) | version for record in page.objects],
-            "KeyMarker": encode(after),
+            **_shared(request, page, limit),
+            "Versions": [
+                {**_entry(record, encode, owner), **_version(record)}
+                for record in page.objects
+                if not record.is_delete_marker
+            ],
+            "DeleteMarkers": [
+                {
+                    "Key": encode(record.key),
+                    "LastModified": record.modified_at,
+                    "Owner": owner,
+                    **_version(record),
+                }
+                for record in page.objects
+                if record.is_delete_marker
+            ],
+            "KeyMarker": encode(marker),
             "VersionIdMarker": request.get("VersionIdMarker", ""),
             "NextKeyMarker": encode(page.last) if page.truncated else None,
-            "NextVersionIdMarker": NO_VERSION if page.truncated else None,
+            "NextVersionIdMarker": page.last_version if page.truncated else None,
         }
 
+    def _sequence(self, request: Request) -> int | None:
+        """Return the sequence of the version that the markers name; None: behind all of the key."""
+        version_id = row_version(request.get("VersionIdMarker") or None)
+        if version_id is None:
+            return None
+        if version_id:
+            return int(version_id[:8], 16)
+        record = self._buckets.version(request["Bucket"], request["KeyMarker"], version_id)
+        # Removed since its page was listed: what is left of the key is listed, some of it once more.
+        return _BEFORE_ALL if record is None else record.sequence
+
     def _page(self, request: Request, after: str) -> tuple[Listing, dict[str, Any]]:
-        """Return a page, and the members that all three operations answer."""
+        """Return a page, and the members that listings answer."""
         limit = page_size(request, "MaxKeys")
         prefix, delimiter = request.get("Prefix", ""), request.get("Delimiter", "")
         page = list_page(self._buckets, request["Bucket"], prefix, delimiter, after, limit)
-        encode = encoder(request)
-        return page, {
-            "Name": request["Bucket"],
-            "Prefix": encode(prefix),
-            "Delimiter": encode(delimiter or None),
-            "MaxKeys": limit,
-            "IsTruncated": page.truncated,
-            "EncodingType": request.get("EncodingType"),
-            "CommonPrefixes": [{"Prefix": encode(common)} for common in page.common_prefixes],
-        }
+        return page, _shared(request, page, limit)
+
+
+def _shared(request: Request, page: Listing, limit: int) -> dict[str, Any]:
+    encode = encoder(request)
+    return {
+        "Name": request["Bucket"],
+        "Prefix": encode(request.get("Prefix", "")),
+        "Delimiter": encode(request.get("Delimiter") or None),
+        "MaxKeys": limit,
+        "IsTruncated": page.truncated,
+        "EncodingType": request.get("EncodingType"),
+        "CommonPrefixes": [{"Prefix": encode(common)} for common in page.common_prefixes],
+    }
 
 
 def page_size(request: Request, member: str) -> int:
@@ -133,6 +165,10 @@ def decode_position(token: str) -> str:
             ArgumentValue=token,
         )
     return last
+
+
+def _version(record: ObjectRecord) -> dict[str, Any]:
+    return {"VersionId": record.public_version, "IsLatest": record.is_latest}
 
 
 def _entry(record: ObjectRecord, encode: Encode, owner: dict[str, str] | None) -> dict[str, Any]:

@@ -11,9 +11,9 @@ from wildsage.core.context import RequestContext
 from wildsage.core.errors import ValidationError
 from wildsage.services.operation import Request, Response, operation
 from wildsage.services.s3.attributes import attributes_of, checksum_members, encryption_members
-from wildsage.services.s3.common import invalid_argument, invalid_request, own_bucket
+from wildsage.services.s3.common import invalid_argument, invalid_request, own_bucket, version_members
 from wildsage.services.s3.conditions import write_condition
-from wildsage.services.s3.copying import find_source
+from wildsage.services.s3.copying import find_source, source_version
 from wildsage.services.s3.integrity import claims_of, compare, receive
 from wildsage.store.buckets import Buckets
 from wildsage.store.checksums import ALGORITHMS, FULL_OBJECT_ALGORITHMS, combine_checksums, composite_checksum
@@ -73,14 +73,14 @@ class MultipartUploads:
     async def upload_part_copy(self, context: RequestContext, request: Request) -> Response:
         """Make a part of an object, or of a range of one."""
         upload, number = self._target(context, request)
-        source, pieces = find_source(self._buckets, context, request)
+        origin, source, pieces = find_source(self._buckets, context, request)
         start, length = _copy_range(request.get("CopySourceRange"), source.size)
         algorithm = upload.attributes.get("ChecksumAlgorithm")
         body = await self._buckets.objects.read(spans(pieces, start, length))
         blob = await self._buckets.objects.put(body, [algorithm] if algorithm else [])
         part = await self._uploads.put_part(upload, number, blob)
         result = {"ETag": f'"{part.etag}"', "LastModified": part.modified_at, **_checksums(part.checksums)}
-        return {"CopyPartResult": result, **_encryption(upload)}
+        return {"CopyPartResult": result, **_encryption(upload), **source_version(origin, source)}
 
     @operation("CompleteMultipartUpload")
     async def complete(self, context: RequestContext, request: Request) -> Response:
@@ -100,6 +100,7 @@ class MultipartUploads:
             "ETag": f'"{record.etag}"',
             **checksum_members(record.attributes),
             **encryption_members(record.attributes),
+            **version_members(bucket, record),
         }
 
     @operation("AbortMultipartUpload")

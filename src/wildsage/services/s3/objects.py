@@ -1,10 +1,10 @@
-"""PutObject, GetObject, HeadObject, DeleteObject, DeleteObjects, GetObjectAttributes."""
+"""PutObject, GetObject, HeadObject, GetObjectAttributes."""
 
 from itertools import accumulate
 from typing import Any
 
 from wildsage.core.context import RequestContext
-from wildsage.core.errors import ServiceError, ValidationError
+from wildsage.core.errors import ServiceError
 from wildsage.services.operation import STATUS, Request, Response, operation
 from wildsage.services.s3.attributes import (
     attributes_of,
@@ -13,18 +13,17 @@ from wildsage.services.s3.attributes import (
     object_members,
 )
 from wildsage.services.s3.common import (
-    check_version,
+    find_content,
     invalid_argument,
     invalid_request,
     own_bucket,
-    own_content,
+    version_members,
 )
 from wildsage.services.s3.conditions import check_read, content_range, parse_range, write_condition
 from wildsage.services.s3.integrity import claims_of, receive
 from wildsage.store.buckets import Buckets
-from wildsage.store.object_index import Condition, NewObject, ObjectRecord, Piece, spans
+from wildsage.store.object_index import NewObject, ObjectRecord, Piece, spans
 
-MOST_DELETIONS = 1000
 _RESPONSE_OVERRIDES = {
     f"Response{name}": name
     for name in (
@@ -66,13 +65,13 @@ class ObjectContent:
             "ETag": f'"{record.etag}"',
             **checksum_members(attributes),
             **encryption_members(attributes),
+            **version_members(bucket, record),
         }
 
     @operation("GetObject")
     async def get(self, context: RequestContext, request: Request) -> Response:
         """Return an object's bytes, all or a range; what is sent is one version, whatever happens meanwhile."""
-        record, pieces = own_content(self._buckets, context, request)
-        response, start, length = _described(record, pieces, request)
+        response, start, length, pieces = self._described(context, request)
         # No await between reading the row and this: until it is read, the content might be removed.
         response["Body"] = await self._buckets.objects.read(spans(pieces, start, length))
         return response
@@ -80,52 +79,19 @@ class ObjectContent:
     @operation("HeadObject")
     async def head(self, context: RequestContext, request: Request) -> Response:
         """Return what GetObject would, without the bytes."""
-        record, pieces = own_content(self._buckets, context, request)
-        return _described(record, pieces, request)[0]
+        return self._described(context, request)[0]
 
-    @operation("DeleteObject")
-    async def delete(self, context: RequestContext, request: Request) -> Response:
-        """Remove an object; an absent one is no error."""
+    def _described(self, context: RequestContext, request: Request) -> tuple[Response, int, int, list[Piece]]:
         bucket = own_bucket(self._buckets, context, request)
-        check_version(request.get("VersionId"))
-        failures = await self._buckets.delete_objects(
-            bucket.name, {request["Key"]: write_condition({"IfMatch": request.get("IfMatch")})}
-        )
-        for failure in failures.values():
-            raise failure
-        return {}
-
-    @operation("DeleteObjects")
-    async def delete_many(self, context: RequestContext, request: Request) -> Response:
-        """Remove up to 1,000 objects in one commit; tells for each how it went."""
-        bucket = own_bucket(self._buckets, context, request)
-        entries: list[dict[str, Any]] = request["Delete"].get("Objects", [])
-        if not 0 < len(entries) <= MOST_DELETIONS:
-            raise ValidationError(
-                "The XML you provided was not well-formed or did not validate against our published schema:"
-                f" it names {len(entries)} objects; 1 to {MOST_DELETIONS} can be deleted at once",
-                code="MalformedXML",
-            )
-        failures: dict[str, ServiceError] = {}
-        conditions: dict[str, Condition] = {}
-        for entry in entries:
-            try:
-                conditions[entry["Key"]] = _deletion(entry)
-            except ServiceError as error:
-                failures[entry["Key"]] = error
-        failures |= await self._buckets.delete_objects(bucket.name, conditions)
-        deleted = [_deleted(entry) for entry in entries if entry["Key"] not in failures]
-        return {
-            "Deleted": None if request["Delete"].get("Quiet") else deleted,
-            "Errors": [
-                {"Key": key, "Code": error.code, "Message": error.message} for key, error in failures.items()
-            ],
-        }
+        record, pieces = find_content(self._buckets, bucket, request["Key"], request.get("VersionId"))
+        response, start, length = _described(record, pieces, request)
+        return response | version_members(bucket, record), start, length, pieces
 
     @operation("GetObjectAttributes")
     async def get_attributes(self, context: RequestContext, request: Request) -> Response:
         """Return the attributes that the request names."""
-        record, pieces = own_content(self._buckets, context, request)
+        bucket = own_bucket(self._buckets, context, request)
+        record, pieces = find_content(self._buckets, bucket, request["Key"], request.get("VersionId"))
         known = {
             "ETag": record.etag,
             "Checksum": checksum_members(record.attributes) or None,
@@ -136,6 +102,7 @@ class ObjectContent:
         asked = set(request["ObjectAttributes"])
         return {
             "LastModified": record.modified_at,
+            **version_members(bucket, record),
             **{name: value for name, value in known.items() if name in asked},
         }
 
@@ -191,15 +158,6 @@ def _part_range(pieces: list[Piece], number: int) -> tuple[int, int]:
     ends = list(accumulate(piece.size for piece in pieces))
     length = pieces[number - 1].size
     return ends[number - 1] - length, length
-
-
-def _deletion(entry: dict[str, Any]) -> Condition:
-    check_version(entry.get("VersionId"))
-    return write_condition({"IfMatch": entry.get("ETag")})
-
-
-def _deleted(entry: dict[str, Any]) -> dict[str, Any]:
-    return {name: entry[name] for name in ("Key", "VersionId") if name in entry}
 
 
 def _parts(record: ObjectRecord, pieces: list[Piece], request: Request) -> dict[str, Any] | None:

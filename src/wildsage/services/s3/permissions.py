@@ -17,9 +17,11 @@ _CONDITION_KEYS = {"Prefix": "s3:prefix", "Delimiter": "s3:delimiter", "MaxKeys"
 def s3_permissions(context: RequestContext, operation: str, request: Request) -> Iterator[Permission]:
     """Yield what the principal of a request must be allowed."""
     for action, asked in permission_table()[operation].items():
-        target, _, member = asked.partition(" if ")
-        if not member or member in request:
-            yield from _on(target, context, action, request)
+        target, _, condition = asked.partition(" ")
+        word, _, member = condition.partition(" ")
+        for given, permission in _on(target, context, action, request):
+            if not word or (member in given) == (word == "if"):
+                yield permission
 
 
 @cache
@@ -28,20 +30,25 @@ def permission_table() -> Mapping[str, Mapping[str, str]]:
     return tomllib.loads((files("wildsage.services.s3") / "permissions.toml").read_text())
 
 
-def _on(target: str, context: RequestContext, action: str, request: Request) -> Iterator[Permission]:
+def _on(
+    target: str, context: RequestContext, action: str, request: Request
+) -> Iterator[tuple[Request, Permission]]:
+    """Yield permissions, each with the members that it may depend on."""
     match target:
         case "object":
-            yield object_permission(context, action, request["Bucket"], request["Key"])
+            yield request, object_permission(context, action, request["Bucket"], request["Key"])
         case "bucket":
-            yield bucket_permission(context, action, request["Bucket"], _values(request))
+            yield request, bucket_permission(context, action, request["Bucket"], _values(request))
         case "source":
-            bucket, key, _ = split_copy_source(request)
-            yield object_permission(context, action, bucket, key)
+            bucket, key, query = split_copy_source(request)
+            named = {"VersionId": query} if query else {}
+            yield named, object_permission(context, action, bucket, key)
         case "listed":
+            bypass = {name: request[name] for name in ("BypassGovernanceRetention",) if name in request}
             for entry in request["Delete"]["Objects"]:
-                yield object_permission(context, action, request["Bucket"], entry["Key"])
+                yield bypass | entry, object_permission(context, action, request["Bucket"], entry["Key"])
         case _:
-            yield Permission(action)
+            yield request, Permission(action)
 
 
 def _values(request: Request) -> Mapping[str, ContextValues]:

@@ -1,16 +1,15 @@
 """What can be configured on a bucket and is kept as a record: stored, and read back as it was.
 
-Encryption records also set the default of new objects. The others change nothing here yet; the lists in
-``members/`` say so.
+Encryption records also set the default of new objects; public access blocks refuse public lists and policies;
+ownership decides whether there are access control lists. The lists in ``members/`` say what the others do.
 """
 
-import json
 from typing import Any
 
 from wildsage.core.context import RequestContext
-from wildsage.core.errors import NotFoundError, NotImplementedOperationError, ValidationError
-from wildsage.services.operation import STATUS, Request, Response, operation
-from wildsage.services.s3.common import own_bucket, own_object, owner_of
+from wildsage.core.errors import NotFoundError, ValidationError
+from wildsage.services.operation import Request, Response, operation
+from wildsage.services.s3.common import own_bucket
 from wildsage.store.buckets import Buckets
 
 _DEFAULT_ENCRYPTION = {
@@ -18,21 +17,22 @@ _DEFAULT_ENCRYPTION = {
 }
 
 
-class BucketRecords:
-    """Policies, encryption, public access, ownership, CORS, lifecycle, and the settings a bucket cannot have."""
+class Recorded:
+    """Reads and writes of one record of a bucket."""
 
     def __init__(self, buckets: Buckets) -> None:
         self._buckets = buckets
 
-    async def _put(
-        self, context: RequestContext, request: Request, kind: str, value: Any, status: int = 200
-    ) -> Response:
+    async def _put(self, context: RequestContext, request: Request, kind: str, value: Any) -> Response:
         own_bucket(self._buckets, context, request)
         await self._buckets.record(request["Bucket"], kind, value)
-        return {STATUS: status}
+        return {}
+
+    def _find(self, context: RequestContext, request: Request, kind: str) -> Any:
+        return own_bucket(self._buckets, context, request).records.get(kind)
 
     def _get(self, context: RequestContext, request: Request, kind: str, code: str, what: str) -> Any:
-        value = own_bucket(self._buckets, context, request).records.get(kind)
+        value = self._find(context, request, kind)
         if value is None:
             raise NotFoundError(
                 f"The {what} does not exist", code=code, status=404, members={"BucketName": request["Bucket"]}
@@ -44,29 +44,9 @@ class BucketRecords:
         await self._buckets.record(request["Bucket"], kind, None)
         return {}
 
-    # Policy
 
-    @operation("PutBucketPolicy")
-    async def put_policy(self, context: RequestContext, request: Request) -> Response:
-        """Record a policy."""
-        text = request["Policy"]
-        try:
-            document = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise _malformed_policy(f"Policies must be valid JSON: {error}") from None
-        if not isinstance(document, dict) or "Statement" not in document:
-            raise _malformed_policy("Missing required field Statement")
-        return await self._put(context, request, "policy", text, 204)
-
-    @operation("GetBucketPolicy")
-    async def get_policy(self, context: RequestContext, request: Request) -> Response:
-        """Return the policy as it was put."""
-        return {"Policy": self._get(context, request, "policy", "NoSuchBucketPolicy", "bucket policy")}
-
-    @operation("DeleteBucketPolicy")
-    async def delete_policy(self, context: RequestContext, request: Request) -> Response:
-        """Remove the policy; an absent one is no error."""
-        return await self._delete(context, request, "policy")
+class ProtectionRecords(Recorded):
+    """Encryption, public access and ownership."""
 
     # Encryption
 
@@ -131,81 +111,3 @@ class BucketRecords:
     async def delete_ownership(self, context: RequestContext, request: Request) -> Response:
         """Remove the controls."""
         return await self._delete(context, request, "ownership")
-
-    # CORS and lifecycle
-
-    @operation("PutBucketCors")
-    async def put_cors(self, context: RequestContext, request: Request) -> Response:
-        """Record the rules."""
-        return await self._put(context, request, "cors", request["CORSConfiguration"]["CORSRules"])
-
-    @operation("GetBucketCors")
-    async def get_cors(self, context: RequestContext, request: Request) -> Response:
-        """Return the rules."""
-        return {
-            "CORSRules": self._get(context, request, "cors", "NoSuchCORSConfiguration", "CORS configuration")
-        }
-
-    @operation("DeleteBucketCors")
-    async def delete_cors(self, context: RequestContext, request: Request) -> Response:
-        """Remove the rules."""
-        return await self._delete(context, request, "cors")
-
-    @operation("PutBucketLifecycleConfiguration")
-    async def put_lifecycle(self, context: RequestContext, request: Request) -> Response:
-        """Record the rules."""
-        rules = request.get("LifecycleConfiguration", {}).get("Rules", [])
-        named = [{"ID": f"rule-{number}", **rule} for number, rule in enumerate(rules, start=1)]
-        size = request.get("TransitionDefaultMinimumObjectSize", "all_storage_classes_128K")
-        answer = await self._put(context, request, "lifecycle", {"Rules": named, "Size": size})
-        return {**answer, "TransitionDefaultMinimumObjectSize": size}
-
-    @operation("GetBucketLifecycleConfiguration")
-    async def get_lifecycle(self, context: RequestContext, request: Request) -> Response:
-        """Return the rules."""
-        code, what = "NoSuchLifecycleConfiguration", "lifecycle configuration"
-        found = self._get(context, request, "lifecycle", code, what)
-        return {"Rules": found["Rules"], "TransitionDefaultMinimumObjectSize": found["Size"]}
-
-    @operation("DeleteBucketLifecycle")
-    async def delete_lifecycle(self, context: RequestContext, request: Request) -> Response:
-        """Remove the rules."""
-        return await self._delete(context, request, "lifecycle")
-
-    # What no bucket has here
-
-    @operation("GetBucketVersioning")
-    async def get_versioning(self, context: RequestContext, request: Request) -> Response:
-        """Answer as for a bucket that never had versioning."""
-        own_bucket(self._buckets, context, request)
-        return {}
-
-    @operation("PutBucketVersioning")
-    async def put_versioning(self, context: RequestContext, request: Request) -> Response:
-        """Refuse: versions would be lost silently."""
-        own_bucket(self._buckets, context, request)
-        raise NotImplementedOperationError(
-            "PutBucketVersioning cannot be honoured: buckets have no versioning here yet",
-            code="NotImplemented",
-        )
-
-    @operation("GetBucketAcl")
-    async def get_bucket_acl(self, context: RequestContext, request: Request) -> Response:
-        """Return the only list there is: full control for the owner."""
-        return _owner_controls(own_bucket(self._buckets, context, request).account)
-
-    @operation("GetObjectAcl")
-    async def get_object_acl(self, context: RequestContext, request: Request) -> Response:
-        """Return the only list there is: full control for the owner."""
-        own_object(self._buckets, context, request)
-        return _owner_controls(context.account)
-
-
-def _owner_controls(account: str) -> Response:
-    owner = owner_of(account)
-    grantee = {"Type": "CanonicalUser", **owner}
-    return {"Owner": owner, "Grants": [{"Grantee": grantee, "Permission": "FULL_CONTROL"}]}
-
-
-def _malformed_policy(message: str) -> ValidationError:
-    return ValidationError(message, code="MalformedPolicy")

@@ -3,7 +3,7 @@
 from wildsage.core.context import RequestContext
 from wildsage.core.errors import NotFoundError, ValidationError
 from wildsage.services.operation import STATUS, Request, Response, operation
-from wildsage.services.s3.common import own_bucket, own_object
+from wildsage.services.s3.common import find_content, own_bucket, version_members
 from wildsage.store.buckets import Buckets
 
 Tags = list[dict[str, str]]
@@ -23,24 +23,27 @@ class Tagging:
     @operation("PutObjectTagging")
     async def put_object_tagging(self, context: RequestContext, request: Request) -> Response:
         """Replace an object's tags."""
-        own_object(self._buckets, context, request)
         tags = request["Tagging"].get("TagSet", [])
         check_tags(tags)
-        await self._buckets.set_attributes(request["Bucket"], request["Key"], {"Tags": tags or None})
-        return {}
+        return await self._set(context, request, tags or None)
 
     @operation("GetObjectTagging")
     async def get_object_tagging(self, context: RequestContext, request: Request) -> Response:
         """Return an object's tags."""
-        record = own_object(self._buckets, context, request)
-        return {"TagSet": record.attributes.get("Tags", [])}
+        bucket = own_bucket(self._buckets, context, request)
+        record, _ = find_content(self._buckets, bucket, request["Key"], request.get("VersionId"))
+        return {"TagSet": record.attributes.get("Tags", []), **version_members(bucket, record)}
 
     @operation("DeleteObjectTagging")
     async def delete_object_tagging(self, context: RequestContext, request: Request) -> Response:
         """Remove an object's tags."""
-        own_object(self._buckets, context, request)
-        await self._buckets.set_attributes(request["Bucket"], request["Key"], {"Tags": None})
-        return {}
+        return await self._set(context, request, None)
+
+    async def _set(self, context: RequestContext, request: Request, tags: Tags | None) -> Response:
+        bucket = own_bucket(self._buckets, context, request)
+        record, _ = find_content(self._buckets, bucket, request["Key"], request.get("VersionId"))
+        await self._buckets.set_attributes(bucket.name, record.key, {"Tags": tags}, record.version_id)
+        return version_members(bucket, record)
 
     @operation("PutBucketTagging")
     async def put_bucket_tagging(self, context: RequestContext, request: Request) -> Response:
