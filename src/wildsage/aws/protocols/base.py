@@ -4,6 +4,7 @@ A protocol turns bytes into a `Request` and a `Response` into bytes, driven by t
 service. It knows types, not rules: whether a value is allowed is for `wildsage.aws.validation`.
 """
 
+import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -161,8 +162,15 @@ def late(functions: Mapping[Key, Callable[..., Any]], key: Key) -> Callable[...,
     return call
 
 
-async def read_document(request: HttpRequest, service: str, limit: int = LARGEST_DOCUMENT) -> bytes:
+async def read_document(
+    request: HttpRequest, service: str, limit: int = LARGEST_DOCUMENT, *, unpacks: bool = True
+) -> bytes:
     """Read a body that has to be in memory as a whole.
+
+    Parameters
+    ----------
+    unpacks
+        Clients compress what is long (gzip) where the model allows it: give back what was compressed.
 
     Raises
     ------
@@ -173,9 +181,24 @@ async def read_document(request: HttpRequest, service: str, limit: int = LARGEST
     if length is not None and length > limit:
         raise too_large(service, f"{length} bytes", limit)
     try:
-        return await request.body.read(limit)
+        body = await request.body.read(limit)
+        packed = unpacks and request.headers.get("content-encoding").lower() == "gzip"
+        return _unpacked(body, limit) if packed else body
     except ValueError:
         raise too_large(service, "more", limit) from None
+
+
+def _unpacked(body: bytes, limit: int) -> bytes:
+    unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    try:
+        document = unpacker.decompress(body, limit + 1)
+    except zlib.error as error:
+        raise UnreadableError(f"The body is not what its Content-Encoding says, gzip: {error}") from None
+    if len(document) > limit:
+        raise ValueError(limit)
+    if not unpacker.eof:
+        raise UnreadableError("The body ends before the end of what was compressed (gzip)")
+    return document
 
 
 def too_large(service: str, seen: str, limit: int) -> ServiceError:

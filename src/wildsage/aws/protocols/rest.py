@@ -132,7 +132,7 @@ class RestProtocol(Protocol):
         if payload is None and all(member.location for member in shape.members.values()):
             return {}
         limit = self._limits.get(operation.name, LARGEST_DOCUMENT)
-        body = await read_document(call.request, self.service.name, limit)
+        body = await read_document(call.request, self.service.name, limit, unpacks=False)
         if payload is None:
             return dict(self.parse_document(body, shape)) if body else {}
         member = shape.members[payload]
