@@ -31,6 +31,7 @@ from wildsage.observe.metrics import Metrics
 from wildsage.observe.process import ProcessMeasure
 from wildsage.observe.rooms import RoomsMeasure
 from wildsage.services.authorization import Authorizer, Roles
+from wildsage.services.cloudwatch.handlers import cloudwatch_handlers
 from wildsage.services.events.handlers import events_handlers
 from wildsage.services.iam.handlers import iam_handlers
 from wildsage.services.logs.handlers import logs_handlers
@@ -51,10 +52,12 @@ from wildsage.serving.reconciler import ServingReconciler
 from wildsage.serving.router import Router
 from wildsage.serving.worker import Timing
 from wildsage.store.access_keys import AccessKeys, open_owner_key
+from wildsage.store.alarms import Alarms
 from wildsage.store.buckets import Buckets
 from wildsage.store.database import Database
 from wildsage.store.layout import Layout
 from wildsage.store.logs import LogStreams
+from wildsage.store.metrics import MetricStore
 from wildsage.store.object_access import RoleObjects
 from wildsage.store.objects import Objects
 from wildsage.store.resources import Resources
@@ -62,6 +65,7 @@ from wildsage.store.run_tokens import RunTokens
 from wildsage.store.runs import Runs
 from wildsage.store.tags import Tags
 from wildsage.supervisor.kept import KeepLimits
+from wildsage.telemetry.evaluator import AlarmEvaluator
 from wildsage.toolkit.resolve import load_spec
 
 _INTERNAL_PATH = "/_wildsage"
@@ -131,6 +135,9 @@ class Application:
         self._roles = Roles(self._resources, clock, create_roles=settings.create_roles)
         self._tokens = RunTokens(self._state)
         self._logs = LogStreams(self._telemetry, layout.logs)
+        self._metrics = MetricStore(self._telemetry)
+        self._alarms = Alarms(self._resources)
+        self._evaluator = AlarmEvaluator(self._alarms, self._metrics, clock)
         environments = framework_environments(settings.cache_dir)
         self._images = image_catalogue(layout, settings.account, environments)
         self._preparation = ImagePreparation(environments, self._logs, clock)
@@ -187,6 +194,7 @@ class Application:
         await self._replays.sweep()
         await self._serving.start()
         self._training.start()
+        self._evaluator.start()
         self._health.is_ready = True
         # Beside the first requests, which wait for no more of it than they need.
         self._warming = asyncio.create_task(asyncio.to_thread(self.gateway.warm), name="warm")
@@ -196,6 +204,7 @@ class Application:
         self._health.is_ready = False
         if self._warming is not None:
             await self._warming
+        await self._evaluator.stop()
         await self._training.stop()
         await self._serving.stop()
         self.close()
@@ -281,6 +290,7 @@ class Application:
             "s3": s3_operations(self._buckets),
             "events": events_handlers(self._resources, tags),
             "logs": logs_handlers(self._logs),
+            "cloudwatch": cloudwatch_handlers(self._metrics, self._alarms, tags),
             "iam": iam_handlers(self._resources, tags, self._roles.find),
             "sts": operations_of(Sessions(self._resources, self._keys)),
         }

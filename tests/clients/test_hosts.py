@@ -31,6 +31,7 @@ from wildsage.clients.hosts import AWS_DOMAINS, is_aws_host, is_loopback, is_met
         ("iam.global.api.aws", "iam"),
         ("iam.cn-north-1.amazonaws.com.cn", "iam"),
         ("logs.us-east-1.api.aws", "logs"),
+        ("monitoring.us-west-2.amazonaws.com", "monitoring"),
         ("stream-logs.us-east-1.amazonaws.com", "logs"),
         ("api.sagemaker.eusc-de-east-1.amazonaws.eu", "sagemaker"),
         ("api.sagemaker.us-east-1.amazonaws.com", "sagemaker"),

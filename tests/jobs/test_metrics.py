@@ -1,9 +1,15 @@
 """Values in log lines."""
 
+import asyncio
+
 import pytest
 
-from wildsage.formats.logframes import Frame
-from wildsage.jobs.metrics import InvalidExpressionError, compile_expression, scraper
+from wildsage.formats.logframes import Frame, encode_frame
+from wildsage.jobs.metrics import InvalidExpressionError, compile_expression, publisher, scraper
+from wildsage.store.distributions import Distribution
+from wildsage.store.logs import LogStreams
+from wildsage.store.metrics import Metric, MetricStore
+from wildsage.store.resources import Key
 
 
 def values(definitions, *lines):
@@ -36,3 +42,19 @@ def test_an_expression_that_explodes_is_given_up_and_the_others_go_on(caplog):
 def test_a_malformed_expression_is_named():
     with pytest.raises(InvalidExpressionError, match="'\\(a'"):
         compile_expression("(a")
+
+
+def test_what_is_scraped_is_shown_in_cloudwatch_by_the_name_of_the_job(telemetry, tmp_path):
+    """In the transaction that moves the tailer on, so that nothing is counted twice."""
+    logs, metrics = LogStreams(telemetry, tmp_path), MetricStore(telemetry)
+    stream = asyncio.run(logs.attach("1", "r", "/group", "job/algo-1", 1.0))
+    lines = ("loss=4", "loss=nan", "loss=2", "noise")
+    stream.path.write_bytes(b"".join(encode_frame(60_500 + n, line.encode()) for n, line in enumerate(lines)))
+    scrape = scraper([{"Name": "loss", "Regex": r"loss=(\S+)"}])
+    publish = publisher(Key("1", "r", "training-job", "Job"), 90.0)
+    for _ in range(2):
+        asyncio.run(logs.scan(stream.id, "arn", scrape, 90.0, publish))
+    metric = Metric("1", "r", "/aws/sagemaker/TrainingJobs", "loss", (("TrainingJobName", "Job"),))
+    (series,) = metrics.series(metric)
+    (point,) = metrics.points(series.id, 0, 1000)
+    assert (point.at, point.resolution, point.values) == (60, 1, Distribution.of([4.0, 2.0]))

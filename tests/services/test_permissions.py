@@ -124,3 +124,21 @@ def test_a_role_is_asked_for_by_its_path_which_the_request_does_not_say(ask, sta
     assert ask("iam", "GetRole", {"RoleName": "deep"}) == {
         ("iam:GetRole", f"arn:aws:iam::{ACCOUNT}:role/a/b/Deep")
     }
+
+
+def test_metrics_are_asked_for_by_namespace_and_alarms_by_arn(state, context):
+    permissions = Permissions(Directory(Resources(state)))
+    (put,) = permissions.of(context, "cloudwatch", "PutMetricData", {"Namespace": "App", "MetricData": []})
+    assert (put.action, put.resource, put.values) == (
+        "cloudwatch:PutMetricData",
+        "*",
+        {"cloudwatch:namespace": ("App",)},
+    )
+    alarm = f"arn:aws:cloudwatch:us-west-2:{ACCOUNT}:alarm:"
+    asked = permissions.of(context, "cloudwatch", "DeleteAlarms", {"AlarmNames": ["a", "b"]})
+    assert [(p.action, p.resource) for p in asked] == [
+        ("cloudwatch:DeleteAlarms", f"{alarm}a"),
+        ("cloudwatch:DeleteAlarms", f"{alarm}b"),
+    ]
+    (listed,) = permissions.of(context, "cloudwatch", "ListMetrics", {})
+    assert (listed.action, listed.resource) == ("cloudwatch:ListMetrics", "*")

@@ -8,7 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from wildsage.formats.logframes import encode_frame
-from wildsage.store.logs import GroupNotFoundError, LogStreams, MetricPoint, StreamNotFoundError
+from wildsage.store.log_groups import GroupNotFoundError
+from wildsage.store.logs import LogStreams, MetricPoint, StreamNotFoundError
 
 
 @pytest.fixture

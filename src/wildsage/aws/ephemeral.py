@@ -14,7 +14,8 @@ from wildsage.jobs.launch import LOG_GROUP
 from wildsage.services.authorization import Roles
 from wildsage.serving.deployments import ENDPOINT
 from wildsage.store.access_keys import DEFAULT_EXECUTION_ROLE, OWNER_SESSION, AccessKeys
-from wildsage.store.logs import GroupNotFoundError, LogStreams
+from wildsage.store.log_groups import GroupNotFoundError
+from wildsage.store.logs import LogStreams
 from wildsage.store.resources import Resource, Resources
 from wildsage.store.runs import TRAINING_JOB
 

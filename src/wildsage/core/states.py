@@ -27,7 +27,12 @@ _ENDPOINT: Steps = {
     "Deleting": frozenset({"Deleting"}),
 }
 
+# What its metric says may say anything else at the next look.
+_ALARM_STATES = frozenset({"INSUFFICIENT_DATA", "OK", "ALARM"})
+_ALARM: Steps = dict.fromkeys(_ALARM_STATES, _ALARM_STATES)
+
 STATES: Mapping[str, Steps] = {
+    "alarm": _ALARM,
     "training-job": _TRAINING_JOB,
     "endpoint": _ENDPOINT,
 }

@@ -1,14 +1,20 @@
 """Metrics of a job, found in its log lines by the regular expressions of its MetricDefinitions."""
 
 import logging
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import regex
 
 from wildsage.formats.logframes import Frame
-from wildsage.store.logs import MetricPoint, Scrape
+from wildsage.store.database import Transaction
+from wildsage.store.distributions import Distribution
+from wildsage.store.logs import Keep, MetricPoint, Scrape
+from wildsage.store.metrics import Metric, MetricStore, Sample
+from wildsage.store.resources import Key
 
+NAMESPACE = "/aws/sagemaker/TrainingJobs"
 _LONGEST_LINE = 16_384
 _LONGEST_SEARCH_SECONDS = 0.1  # an expression that explodes must not hold up everybody's log
 
@@ -59,6 +65,31 @@ def scraper(definitions: Sequence[Mapping[str, str]]) -> Scrape:
                 yield MetricPoint(name, frame.timestamp_ms / 1000, value)
 
     return scrape
+
+
+def publisher(job: Key, at: float) -> Keep:
+    """Make the function that shows what was scraped in CloudWatch, as AWS does: by the name of the job.
+
+    Parameters
+    ----------
+    at
+        This moment.
+    """
+
+    def keep(transaction: Transaction, points: Sequence[MetricPoint]) -> None:
+        samples = [
+            Sample(
+                Metric(job.account, job.region, NAMESPACE, point.name, (("TrainingJobName", job.name),)),
+                point.at,
+                Distribution.of([point.value]),
+                resolution=1,
+            )
+            for point in points
+            if math.isfinite(point.value)
+        ]
+        MetricStore.record(transaction, samples, at)
+
+    return keep
 
 
 def _value(pattern: Any, lines: Iterable[str]) -> float | None:

@@ -21,7 +21,7 @@ from wildsage.core.instance_types import capacity_of
 from wildsage.jobs.capacity import Capacity, Slot
 from wildsage.jobs.history import advance, waiting
 from wildsage.jobs.launch import CannotStartError, Launcher, Rooms, launch_once
-from wildsage.jobs.metrics import scraper
+from wildsage.jobs.metrics import publisher, scraper
 from wildsage.jobs.settle import Settlement
 from wildsage.store.database import Transaction
 from wildsage.store.logs import Scrape
@@ -244,7 +244,7 @@ class TrainingReconciler:
             if record is not None or now - scanned_at > _SCAN_SECONDS:
                 scanned_at = now
                 # Of a run that lives one portion: a flood of lines must not hide its end or a stop.
-                while await self._scan(run.stream_id, job.arn, scrape) and record is not None:
+                while await self._scan(run.stream_id, job, scrape) and record is not None:
                     pass
             if record is not None:
                 await self._finish(run, folder, record)
@@ -266,8 +266,9 @@ class TrainingReconciler:
             applied = event.sequence
         return applied
 
-    async def _scan(self, stream_id: int, arn: str, scrape: Scrape) -> int:
-        return await self._rooms.logs.scan(stream_id, arn, scrape, self._rooms.clock.now())
+    async def _scan(self, stream_id: int, job: Resource, scrape: Scrape) -> int:
+        now = self._rooms.clock.now()
+        return await self._rooms.logs.scan(stream_id, job.arn, scrape, now, publisher(job.key, now))
 
     async def _finish(self, run: Run, folder: RunFolder, record: ExitRecord) -> None:
         if record.outcome == "platform_error" and await self._try_again(run, record.message):

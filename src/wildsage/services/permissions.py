@@ -42,6 +42,7 @@ class Permissions:
         self._resources: Mapping[str, tuple[str, ResourcesOf]] = {
             "application-autoscaling": ("application-autoscaling", _scalable_targets),
             "ecr": ("ecr", _repositories),
+            "cloudwatch": ("cloudwatch", _alarms),
             "iam": ("iam", self._identities),
             "logs": ("logs", _log_groups),
             "sagemaker": ("sagemaker", _sagemaker_resources),
@@ -63,6 +64,11 @@ class Permissions:
             yield from s3_permissions(context, operation, request)
             return
         if service == "sts" and operation in _WITHOUT_PERMISSION:
+            return
+        if (service, operation) == ("cloudwatch", "PutMetricData"):
+            # Policies restrict who may write where by this key, not by a resource.
+            values = {"cloudwatch:namespace": (request["Namespace"],)}
+            yield Permission("cloudwatch:PutMetricData", "*", values)
             return
         prefix, resources_of = self._resources.get(service, (service, _nothing))
         if service == "events":
@@ -126,6 +132,14 @@ def _repositories(context: RequestContext, request: Request) -> Iterator[str]:
     names = [request["repositoryName"]] if "repositoryName" in request else request.get("repositoryNames", ())
     for name in names:
         yield f"arn:{context.partition}:ecr:{context.region}:{account}:repository/{name}"
+
+
+def _alarms(context: RequestContext, request: Request) -> Iterator[str]:
+    if "ResourceARN" in request:
+        yield request["ResourceARN"]
+    names = request.get("AlarmNames", [])
+    for name in [request["AlarmName"]] if "AlarmName" in request else names:
+        yield f"arn:{context.partition}:cloudwatch:{context.region}:{context.account}:alarm:{name}"
 
 
 def _log_groups(context: RequestContext, request: Request) -> Iterator[str]:

@@ -16,7 +16,8 @@ from wildsage.serving.router import EndpointRoute, VariantRoute
 from wildsage.serving.worker import Ending, Timing, Worker
 from wildsage.store.database import Database, Transaction
 from wildsage.store.layout import Layout
-from wildsage.store.logs import GroupNotFoundError, LogStream, LogStreams, StreamNotFoundError
+from wildsage.store.log_groups import GroupNotFoundError
+from wildsage.store.logs import LogStream, LogStreams, StreamNotFoundError
 from wildsage.store.resources import Key, Resources
 from wildsage.store.run_records import RunRecords
 from wildsage.supervisor.folder import RunFolder

@@ -7,7 +7,7 @@ tokens stay valid while the stream grows.
 """
 
 import fcntl
-import json
+import math
 import os
 import sqlite3
 import uuid
@@ -18,6 +18,7 @@ from typing import BinaryIO
 
 from wildsage.formats.logframes import Frame, encode_frame, read_frames, whole_length
 from wildsage.store.database import Database, Transaction
+from wildsage.store.log_groups import LogGroup, LogGroups
 
 _INDEX_EVERY_BYTES = 128 * 1024
 _SCAN_FRAMES = 5_000
@@ -25,25 +26,8 @@ LARGEST_PAGE_BYTES = 1_048_576
 LARGEST_PAGE_EVENTS = 10_000
 
 
-class GroupNotFoundError(Exception):
-    """There is no such log group."""
-
-
 class StreamNotFoundError(Exception):
     """There is no such log stream."""
-
-
-@dataclass(frozen=True, slots=True)
-class LogGroup:
-    """One log group."""
-
-    id: int
-    account: str
-    region: str
-    name: str
-    created_at: float
-    retention_days: int | None
-    tags: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +55,12 @@ class MetricPoint:
 
 
 Scrape = Callable[[Frame], Iterable[MetricPoint]]
+Keep = Callable[[Transaction, Sequence[MetricPoint]], None]
+"""Keeps what was scraped somewhere else too, in the same transaction."""
 
 
-class LogStreams:
-    """Access to log groups and streams of all accounts and regions.
+class LogStreams(LogGroups):
+    """Access to log streams, and the groups they are in, of all accounts and regions.
 
     Parameters
     ----------
@@ -85,56 +71,8 @@ class LogStreams:
     """
 
     def __init__(self, database: Database, folder: Path) -> None:
-        self.database = database
+        super().__init__(database)
         self._folder = folder
-
-    # Groups
-
-    def groups(self, account: str, region: str, prefix: str = "") -> list[LogGroup]:
-        """Return the groups whose names begin with `prefix`, by name."""
-        rows = self.database.read(
-            "SELECT * FROM log_group WHERE account = ? AND region = ? AND name >= ? AND name < ?"
-            " ORDER BY name",
-            (account, region, prefix, prefix + "\U0010ffff"),
-        )
-        return [_group(row) for row in rows]
-
-    def group(self, account: str, region: str, name: str) -> LogGroup:
-        """Return a group.
-
-        Raises
-        ------
-        GroupNotFoundError
-            If there is none of this name.
-        """
-        row = self.database.read_one(
-            "SELECT * FROM log_group WHERE account = ? AND region = ? AND name = ?", (account, region, name)
-        )
-        if row is None:
-            raise GroupNotFoundError(name)
-        return _group(row)
-
-    @staticmethod
-    def ensure_group(transaction: Transaction, account: str, region: str, name: str, at: float) -> bool:
-        """Make the group unless it exists. Returns True if it was made."""
-        cursor = transaction.execute(
-            "INSERT INTO log_group (account, region, name, created_at) VALUES (?, ?, ?, ?)"
-            " ON CONFLICT (account, region, name) DO NOTHING",
-            (account, region, name, at),
-        )
-        return cursor.rowcount == 1
-
-    async def set_retention(self, group: LogGroup, days: int | None) -> None:
-        """Record for how long events are to be kept."""
-        await self.database.write(
-            lambda t: t.execute("UPDATE log_group SET retention_days = ? WHERE id = ?", (days, group.id))
-        )
-
-    async def set_tags(self, group: LogGroup, tags: dict[str, str]) -> None:
-        """Replace the tags of a group."""
-        await self.database.write(
-            lambda t: t.execute("UPDATE log_group SET tags = ? WHERE id = ?", (json.dumps(tags), group.id))
-        )
 
     async def delete_group(self, group: LogGroup) -> None:
         """Remove a group, its streams and their content. A supervisor that still writes is not disturbed."""
@@ -234,7 +172,7 @@ class LogStreams:
                 file.write(data)
                 file.flush()
                 os.fdatasync(file.fileno())
-            self._advance(transaction, stream.id, "", lambda _frame: (), at)
+            self._advance(transaction, stream.id, lambda _frame: (), at)
 
         await self.database.write(store)
 
@@ -285,31 +223,43 @@ class LogStreams:
 
     # The tailer
 
-    async def scan(self, stream_id: int, arn: str, scrape: Scrape, at: float) -> int:
+    async def scan(
+        self, stream_id: int, arn: str, scrape: Scrape, at: float, keep: Keep | None = None
+    ) -> int:
         """Read what is new in a segment: index, metrics and offset are committed together.
 
         Returns the number of frames read; call again while it is not 0. After a crash it goes on where the
         last commit ended, so no metric is lost or doubled.
         """
-        return await self.database.write(lambda t: self._advance(t, stream_id, arn, scrape, at))
 
-    def _advance(self, transaction: Transaction, stream_id: int, arn: str, scrape: Scrape, at: float) -> int:
+        def read(transaction: Transaction) -> int:
+            count, points = self._advance(transaction, stream_id, scrape, at)
+            transaction.executemany(
+                "INSERT INTO job_metric (arn, name, at, value) VALUES (?, ?, ?, ?)",
+                # SQL takes NaN for NULL: a loss that is none must not hold up the log.
+                [(arn, point.name, point.at, point.value) for point in points if not math.isnan(point.value)],
+            )
+            if keep is not None and points:
+                keep(transaction, points)
+            return count
+
+        return await self.database.write(read)
+
+    def _advance(
+        self, transaction: Transaction, stream_id: int, scrape: Scrape, at: float
+    ) -> tuple[int, list[MetricPoint]]:
+        """Index what is new. Returns the number of frames, and what was scraped from them."""
         row = transaction.execute("SELECT * FROM log_stream WHERE id = ?", (stream_id,)).fetchone()
         path = None if row is None else self._folder / row["segment"]
         if path is None or not path.exists() or path.stat().st_size == row["scanned"]:
-            return 0
+            return 0, []
         with path.open("rb") as file:
             if _size(file) < row["scanned"]:
                 self._go_back(transaction, stream_id, whole_length(file))
-                return 0
+                return 0, []
             frames = list(read_frames(file, row["scanned"], _SCAN_FRAMES))
         if not frames:
-            return 0
-        points = [point for frame in frames for point in scrape(frame)]
-        transaction.executemany(
-            "INSERT INTO job_metric (arn, name, at, value) VALUES (?, ?, ?, ?)",
-            [(arn, point.name, point.at, point.value) for point in points],
-        )
+            return 0, []
         transaction.executemany(
             "INSERT INTO log_position (stream_id, position, timestamp_ms) VALUES (?, ?, ?)"
             " ON CONFLICT (stream_id, position) DO NOTHING",
@@ -323,7 +273,7 @@ class LogStreams:
             (frames[-1].end, min(known), max(known), at, stream_id),
         )
         transaction.notify(f"log-{stream_id}")
-        return len(frames)
+        return len(frames), [point for frame in frames for point in scrape(frame)]
 
     @staticmethod
     def _go_back(transaction: Transaction, stream_id: int, end: int) -> None:
@@ -390,10 +340,3 @@ def _is_only_writer(file: BinaryIO) -> bool:
 
 def _size(file: BinaryIO) -> int:
     return os.fstat(file.fileno()).st_size
-
-
-def _group(row: sqlite3.Row) -> LogGroup:
-    return LogGroup(
-        row["id"], row["account"], row["region"], row["name"], row["created_at"],
-        row["retention_days"], json.loads(row["tags"]),
-    )  # fmt: skip

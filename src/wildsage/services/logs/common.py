@@ -8,7 +8,8 @@ from wildsage.core.context import RequestContext
 from wildsage.core.errors import NotFoundError, ResourceInUseError, ValidationError
 from wildsage.core.pagination import decode_token, encode_token
 from wildsage.services.operation import Request, Response
-from wildsage.store.logs import GroupNotFoundError, LogGroup, LogStream, LogStreams, StreamNotFoundError
+from wildsage.store.log_groups import GroupNotFoundError, LogGroup
+from wildsage.store.logs import LogStream, LogStreams, StreamNotFoundError
 
 T = TypeVar("T")
 

@@ -15,7 +15,8 @@ from wildsage.services.logs.common import (
     requested_group,
 )
 from wildsage.services.operation import Request, Response, operation
-from wildsage.store.logs import LogGroup, LogStreams
+from wildsage.store.log_groups import LogGroup
+from wildsage.store.logs import LogStreams
 
 _CLASS = "STANDARD"
 _MOST_TAGS = 50

@@ -17,7 +17,8 @@ from wildsage.services.logs.common import (
 from wildsage.services.logs.events import Wanted, between
 from wildsage.services.logs.pattern import FilterPattern
 from wildsage.services.operation import Request, Response, operation
-from wildsage.store.logs import LARGEST_PAGE_BYTES, LARGEST_PAGE_EVENTS, LogGroup, LogStream, LogStreams
+from wildsage.store.log_groups import LogGroup
+from wildsage.store.logs import LARGEST_PAGE_BYTES, LARGEST_PAGE_EVENTS, LogStream, LogStreams
 
 _READ_AHEAD = 200
 _MOST_SCANNED = 200_000

@@ -14,7 +14,8 @@ from wildsage.services.logs.common import (
     requested_group,
 )
 from wildsage.services.operation import Request, Response, operation
-from wildsage.store.logs import LogGroup, LogStream, LogStreams
+from wildsage.store.log_groups import LogGroup
+from wildsage.store.logs import LogStream, LogStreams
 
 SEQUENCE_TOKEN = "1"  # noqa: S105 - CloudWatch stopped looking at sequence tokens in 2023; old clients want one
 

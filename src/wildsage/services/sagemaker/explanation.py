@@ -16,7 +16,8 @@ from wildsage.services.sagemaker.model import MODEL
 from wildsage.serving.deployments import ENDPOINT
 from wildsage.serving.placements import Placements
 from wildsage.store.layout import Layout
-from wildsage.store.logs import GroupNotFoundError, LogStream, LogStreams
+from wildsage.store.log_groups import GroupNotFoundError
+from wildsage.store.logs import LogStream, LogStreams
 from wildsage.store.resources import Key, Resource, Resources
 from wildsage.store.run_records import RunRecords
 from wildsage.store.runs import TRAINING_JOB, Runs
