@@ -79,4 +79,4 @@ def cloud(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def cloudwatch(cloud):
-    return cloud.client("json")
+    return cloud.client()

@@ -101,7 +101,7 @@ def test_metrics_are_listed_by_name_and_dimensions(cloud, cloudwatch):
     assert listed(MetricName="b", RecentlyActive="PT3H") == [("b", "j1"), ("b", "j2"), ("b",)]
     assert listed(Dimensions=[{"Name": "Job"}], MetricName="a") == [("a", "j1"), ("a", "j2")]
     assert listed(Dimensions=[{"Name": "Job", "Value": "j2"}]) == [("a", "j2"), ("b", "j2")]
-    assert cloud.client("json", region="eu-west-1").list_metrics()["Metrics"] == []
+    assert cloud.client(region="eu-west-1").list_metrics()["Metrics"] == []
 
 
 def test_many_metrics_come_in_pages(cloudwatch, monkeypatch):
@@ -183,3 +183,17 @@ def test_seconds_are_seen_in_short_periods_only_where_they_were_kept(cloudwatch)
 
     assert (values(1), values(60)) == (1.0, 3.0)
     assert time.time() - NOW.timestamp() < 600
+
+
+@pytest.mark.parametrize("protocol", ["smithy-rpc-v2-cbor", "json", "query"])
+def test_every_protocol_of_the_service_says_the_same(cloud, protocol):
+    client, namespace = cloud.client(protocol), f"Protocol/{protocol}"
+    many = [{"MetricName": "m", "Values": [1.5, 2.5], "Counts": [1.0, 3.0], "Timestamp": NOW}] * 300
+    client.put_metric_data(Namespace=namespace, MetricData=many)  # long enough to be compressed
+    point = one_point(client, namespace, "Average", "SampleCount", ExtendedStatistics=["p50"])
+    assert (point["Average"], point["SampleCount"]) == (2.25, 1200.0)
+    assert point["ExtendedStatistics"] == {"p50": 2.5}
+    message = refused("InvalidParameterValue", client.put_metric_data, Namespace="AWS/X", MetricData=many)
+    assert "AWS/ is reserved" in message
+    absent = {"AlarmName": "absent", "StateValue": "OK", "StateReason": "r"}
+    assert "absent" in refused("ResourceNotFound", client.set_alarm_state, **absent)
