@@ -67,6 +67,7 @@ from wildsage.store.tags import Tags
 from wildsage.supervisor.kept import KeepLimits
 from wildsage.telemetry.evaluator import AlarmEvaluator
 from wildsage.toolkit.resolve import load_spec
+from wildsage.upkeep.garbage import Garbage
 
 _INTERNAL_PATH = "/_wildsage"
 _CREDENTIALS_PATH = f"{_INTERNAL_PATH}/credentials"
@@ -159,6 +160,7 @@ class Application:
             "explain": explanations.explain,
             "replay": self._replays.begin,
             "replay-end": self._replays.end,
+            "gc": Garbage(layout, self._buckets, self._logs, environments, clock).answer,
         }
         self.gateway = Gateway(
             handlers=self.handlers,

@@ -6,6 +6,7 @@ import sys
 from tests.clients.support import say_server
 
 from wildsage.cli.main import main
+from wildsage.upkeep.ending import end_server
 
 # Says that it is gone before it has let go of the data directory, as every server does.
 SERVER = """
@@ -68,7 +69,7 @@ while True:
 
 
 def test_a_server_that_hangs_is_killed_by_all_and_by_nothing_less(layout, capsys, monkeypatch):
-    monkeypatch.setattr("wildsage.cli.down._PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(end_server, "__kwdefaults__", {"kill": False, "patience": 0.2})
     command = [sys.executable, "-c", HANGING, str(layout.root)]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         assert process.stdout.readline() == b"ready\n"

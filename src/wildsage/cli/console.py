@@ -1,10 +1,13 @@
 """What the subcommands share: errors, tables, and the running server."""
 
+import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 
 from wildsage.clients.discovery import ServerInfo, ServerNotRunningError, find_server
 from wildsage.store.layout import Layout
+
+_UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 
 
 class CommandError(Exception):
@@ -52,6 +55,20 @@ def add_kind(parser: ArgumentParser) -> None:
         )
 
 
+def confirm(question: str) -> None:
+    """Ask on the terminal before something is lost.
+
+    Raises
+    ------
+    CommandError
+        If the answer is not yes, or nobody is there to give one.
+    """
+    if not sys.stdin.isatty():
+        raise CommandError(f"{question} Nobody can be asked here: say --yes")
+    if input(f"{question} [y/N] ").strip().lower() not in ("y", "yes"):
+        raise CommandError("nothing was changed")
+
+
 def what_keeps_running(count: int) -> str:
     """Say that containers outlive the server, and how to end them."""
     noun = "container (a job or an endpoint worker)" if count == 1 else "containers (jobs, endpoint workers)"
@@ -69,3 +86,12 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
         for line in lines
     )
+
+
+def human_size(size: float) -> str:
+    """Return a number of bytes as people read it: ``1.4 GiB``."""
+    unit = 0
+    while size >= 1024 and unit < len(_UNITS) - 1:
+        size /= 1024
+        unit += 1
+    return f"{size:.1f} {_UNITS[unit]}" if unit else f"{size:.0f} bytes"

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from wildsage import __version__
@@ -39,6 +40,7 @@ def _parser(first: Sequence[str]) -> argparse.ArgumentParser:
         prog="wildsage",
         description="SageMaker in the wild: the platform its users own."
         " Compatible with the Amazon SageMaker API; not affiliated with Amazon.",
+        formatter_class=partial(argparse.HelpFormatter, max_help_position=32),
     )
     parser.add_argument("--version", action="version", version=f"wildsage {__version__}")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")

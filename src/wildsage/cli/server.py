@@ -23,13 +23,13 @@ from wildsage.app import Application, Settings
 from wildsage.cli.console import CommandError, make_data_dir
 from wildsage.clients.discovery import ServerInfo
 from wildsage.core.clock import SystemClock
-from wildsage.observe.processes import listening_on
 from wildsage.store.directory_lock import DirectoryInUseError, owned
 from wildsage.store.layout import Layout
 from wildsage.store.migrate import NewerSchemaError, check_schema, schema_of
 from wildsage.supervisor.contract import write_durably
 from wildsage.supervisor.folder import living_runs
 from wildsage.supervisor.kept import KeepLimits
+from wildsage.upkeep.processes import listening_on
 
 _DEFAULT_ACCOUNT = "123456789012"
 _DEFAULT_REGION = "us-east-1"

@@ -133,7 +133,7 @@ def _detach(arguments: argparse.Namespace) -> int:
             command += [f"--{name.replace('_', '-')}", str(value)]
     if arguments.create_roles:
         command.append("--create-roles")
-    if arguments.keep_failed is not None:
+    if getattr(arguments, "keep_failed", None) is not None:
         command += ["--keep-failed", str(arguments.keep_failed)]
     layout.server_log.touch(mode=0o600)
     with layout.server_log.open("ab") as log:

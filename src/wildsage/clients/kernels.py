@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from wildsage import __version__
+from wildsage.store.installed import Installed
 from wildsage.store.layout import Layout
 
 _MARK = "wildsage"
@@ -80,18 +81,15 @@ def install(kernel: Kernel, folder: Path) -> Path:
     place = folder / kernel.name
     if place.exists() and not is_ours(place):
         raise KernelError(f"{place} is another kernel: choose another --name")
+    Installed(kernel.layout).add(place.absolute(), "Jupyter kernel")  # first: `wildsage uninstall` knows it
     place.mkdir(parents=True, exist_ok=True)
     (place / "kernel.json").write_text(json.dumps(kernel.specification(), indent=1) + "\n")
-    _remember(kernel.layout, [*installed(kernel.layout), place])
     return place
 
 
 def installed(layout: Layout) -> list[Path]:
     """Return the folders of kernels that were installed for a data directory and are still there."""
-    try:
-        places = [Path(line) for line in json.loads(layout.kernels.read_text())]
-    except FileNotFoundError:
-        return []
+    places = [Path(item.path) for item in Installed(layout).list()]
     return sorted({place for place in places if is_ours(place)})
 
 
@@ -100,7 +98,7 @@ def remove(layout: Layout, name: str | None = None) -> list[Path]:
     found = [place for place in installed(layout) if name in (None, place.name)]
     for place in found:
         shutil.rmtree(place)
-    _remember(layout, installed(layout))
+        Installed(layout).remove(place)
     return found
 
 
@@ -111,10 +109,3 @@ def is_ours(place: Path) -> bool:
         return _MARK in said["metadata"]
     except (OSError, ValueError, KeyError, TypeError):
         return False
-
-
-def _remember(layout: Layout, places: list[Path]) -> None:
-    layout.make()
-    temporary = layout.kernels.with_suffix(".new")
-    temporary.write_text(json.dumps(sorted({str(place.absolute()) for place in places}), indent=1))
-    temporary.replace(layout.kernels)

@@ -221,11 +221,23 @@ def _hands_on(parent: Path, controller: str) -> bool:
     return controller in controllers and os.access(parent / "cgroup.procs", os.W_OK)
 
 
-def _sweep(parent: Path) -> None:
-    """Remove the groups of launchers that were killed before they could."""
+def abandoned_groups() -> list[Path]:
+    """Return the groups of launchers that were killed before they could remove them."""
+    some = Limits(memory_bytes=1, processes=1, cpus=1)
+    parents = {parent for setting in _settings(some) for parent, _, _ in _candidates(setting)}
+    return sorted(group for parent in parents for group in _abandoned(parent))
+
+
+def _abandoned(parent: Path) -> Iterator[Path]:
     with suppress(OSError):
         for group in parent.glob(f"{_PREFIX}*"):
             owner = group.name.removeprefix(_PREFIX).split("-")[0]
             if owner.isdigit() and not Path("/proc", owner).exists():
-                with suppress(OSError):
-                    group.rmdir()
+                yield group
+
+
+def _sweep(parent: Path) -> None:
+    """Remove the groups of launchers that were killed before they could."""
+    for group in _abandoned(parent):
+        with suppress(OSError):
+            group.rmdir()

@@ -22,6 +22,7 @@ import signal
 import sys
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from wildsage.images.frameworks import EnvironmentSpec
@@ -33,6 +34,15 @@ _LINES_IN_ERROR = 15
 _LOCK_POLL_SECONDS = 0.2
 _LONGEST_LINE = 1 << 24
 """Of a build: pip names all versions of a package in one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltEnvironment:
+    """An environment on the disk; `used_at` is when a container needed it last."""
+
+    name: str
+    path: Path
+    used_at: float
 
 
 class EnvironmentBuildError(Exception):
@@ -70,7 +80,7 @@ class Environments:
     def __init__(
         self, cache: Path, installer: Installer = pip_installer, variables: Mapping[str, str] | None = None
     ) -> None:
-        self._folder = cache / "environments"
+        self.folder = cache / "environments"
         self._installer = installer
         self._variables = variables or {}
 
@@ -81,6 +91,33 @@ class Environments:
     def is_ready(self, spec: EnvironmentSpec) -> bool:
         """Tell whether the environment was built to its end."""
         return (self._path(spec) / _MARKER).is_file()
+
+    def mark_used(self, spec: EnvironmentSpec) -> None:
+        """Take note that a container is about to need the environment."""
+        with contextlib.suppress(OSError):  # it serves to tell what nobody needs: no reason to fail
+            os.utime(self._path(spec) / _MARKER)
+
+    def built(self) -> list[BuiltEnvironment]:
+        """Return the environments that were built to their end, by name."""
+        found = []
+        for marker in self.folder.glob(f"*/{_MARKER}"):
+            with contextlib.suppress(OSError, ValueError, KeyError):
+                name = json.loads(marker.read_text())["environment"]
+                found.append(BuiltEnvironment(name, marker.parent, marker.stat().st_mtime))
+        return sorted(found, key=lambda one: one.name)
+
+    def discard(self, built: BuiltEnvironment) -> bool:
+        """Delete an environment unless it is being prepared, or was needed meanwhile; returns whether it went."""
+        descriptor = os.open(self.folder / f"{built.path.name}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            marker = built.path / _MARKER
+            if not _try_lock(descriptor) or not marker.exists() or marker.stat().st_mtime > built.used_at:
+                return False
+            marker.unlink()
+            shutil.rmtree(built.path, ignore_errors=True)
+            return True
+        finally:
+            os.close(descriptor)
 
     async def prepare(self, spec: EnvironmentSpec, on_line: OnLine) -> None:
         """Build the environment unless it is ready.
@@ -97,7 +134,7 @@ class Environments:
         """
         if self.is_ready(spec):
             return
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         async with self._locked(spec, on_line) as lock:
             if not self.is_ready(spec):
                 await self._build(spec, on_line, lock)
@@ -109,7 +146,7 @@ class Environments:
         shutil.rmtree(path, ignore_errors=True)
 
     def _path(self, spec: EnvironmentSpec) -> Path:
-        return self._folder / spec.key
+        return self.folder / spec.key
 
     async def _build(self, spec: EnvironmentSpec, on_line: OnLine, lock: int) -> None:
         path = self._path(spec)
@@ -132,7 +169,7 @@ class Environments:
     @contextlib.asynccontextmanager
     async def _locked(self, spec: EnvironmentSpec, on_line: OnLine) -> AsyncIterator[int]:
         """Hold the environment's lock file; yields its descriptor."""
-        descriptor = os.open(self._folder / f"{spec.key}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        descriptor = os.open(self.folder / f"{spec.key}.lock", os.O_RDWR | os.O_CREAT, 0o600)
         told = False
         try:
             while not _try_lock(descriptor):

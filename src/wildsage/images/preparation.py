@@ -25,7 +25,11 @@ class ImagePreparation:
         return not image.notice and self._is_built(image)
 
     def _is_built(self, image: ResolvedImage) -> bool:
-        return image.environment is None or self._environments.is_ready(image.environment)
+        """Tell whether the environment is there; whoever asks is about to run it."""
+        if image.environment is None:
+            return True
+        self._environments.mark_used(image.environment)
+        return self._environments.is_ready(image.environment)
 
     async def prepare(
         self, image: ResolvedImage, stream: LogStream, before_build: BeforeBuild | None = None

@@ -151,6 +151,12 @@ class RegisteredImages:
         if all(other.digest != image.digest for other in self.list()):
             shutil.rmtree(self.content(image), ignore_errors=True)
 
+    def unreferenced(self) -> Sequence[Path]:
+        """Return the content that belongs to no image: of one that was removed, or whose adding was killed."""
+        used = {self.content(image) for image in self.list()}
+        contents = self._folder / _CONTENT
+        return sorted(path for path in contents.iterdir() if path not in used) if contents.is_dir() else ()
+
     def content(self, image: RegisteredImage) -> Path:
         """Return the folder that holds the copied directory."""
         return self._folder / _CONTENT / image.digest.removeprefix("sha256:")

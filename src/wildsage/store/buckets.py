@@ -314,6 +314,10 @@ class Buckets(ObjectReads):
         """Remove content files that no row leads to; return how many. Run once after the start."""
         return await self.objects.sweep(self._in_use)
 
+    async def orphans(self) -> list[str]:
+        """Return the content files that `sweep` would remove."""
+        return await self.objects.orphans(self._in_use)
+
     def _in_use(self, blobs: Sequence[str]) -> set[str]:
         used: set[str] = set()
         for start in range(0, len(blobs), 500):

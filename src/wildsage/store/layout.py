@@ -37,6 +37,16 @@ class Layout:
         return self.root / "server.log"
 
     @property
+    def installed(self) -> Path:
+        """What was put outside of this directory (JSON; `wildsage.store.installed`)."""
+        return self.root / "installed.json"
+
+    @property
+    def installed_lock(self) -> Path:
+        """Held while `installed` is changed."""
+        return self.root / "installed.lock"
+
+    @property
     def state_database(self) -> Path:
         """Metadata."""
         return self.root / "state.db"
@@ -45,6 +55,11 @@ class Layout:
     def telemetry_database(self) -> Path:
         """Log streams, log index and metrics."""
         return self.root / "telemetry.db"
+
+    @property
+    def backup(self) -> Path:
+        """Begins the names (after a dot) of folders in which running backups hold content files."""
+        return self.root / "backup"
 
     @property
     def upgrades(self) -> Path:
@@ -67,14 +82,13 @@ class Layout:
         return self.root / "clients"
 
     @property
-    def kernels(self) -> Path:
-        """The folders of Jupyter kernels that were installed for this directory (JSON)."""
-        return self.root / "kernels.json"
-
-    @property
     def objects(self) -> Path:
         """Content of stored objects."""
         return self.root / "objects"
+
+    def content(self, blob: str) -> Path:
+        """Return the content file of an id (`wildsage.store.objects`)."""
+        return self.objects / blob[:2] / blob
 
     @property
     def logs(self) -> Path:
@@ -96,9 +110,32 @@ class Layout:
         """Images the user registered."""
         return self.root / "images"
 
+    def own(self) -> list[Path]:
+        """Return what lies in the directory and is ours: what a property names, and what belongs to such a file.
+
+        Somebody may have put other things there.
+        """
+        names = {value.name for name in dir(type(self)) if isinstance(value := _property(self, name), Path)}
+        return sorted(path for path in self.root.iterdir() if _stem(path.name) in names)
+
     def make(self) -> None:
         """Make the folders that are absent, readable by the owner alone."""
         for folder in (
             self.root, self.authority, self.clients, self.objects, self.logs, self.runs, self.kept, self.images,
         ):  # fmt: skip
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def _property(layout: Layout, name: str) -> object:
+    return getattr(layout, name) if isinstance(getattr(Layout, name), property) else None
+
+
+def _stem(name: str) -> str:
+    """Return the file that a log of a database, an older log or a temporary file belongs to."""
+    plain = name.removeprefix(".")
+    for suffix in ("-wal", "-shm", ".1", ".incomplete"):
+        plain = plain.removesuffix(suffix)
+    head, _, last = plain.rpartition(".")
+    if name.startswith(".") and last.isdigit():  # .NAME.PID
+        return head
+    return "backup" if plain.startswith("backup-") and name.startswith(".") else plain

@@ -259,17 +259,26 @@ class Objects:
         """
         return await self._run(lambda: self._sweep(in_use))
 
+    async def orphans(self, in_use: Callable[[Sequence[str]], set[str]]) -> list[str]:
+        """Return what `sweep` would remove."""
+        return await self._run(lambda: self._orphans(in_use))
+
     def _sweep(self, in_use: Callable[[Sequence[str]], set[str]]) -> int:
-        count = 0
+        orphans = self._orphans(in_use)
+        self._unlink(orphans)
+        return len(orphans)
+
+    def _orphans(self, in_use: Callable[[Sequence[str]], set[str]]) -> list[str]:
+        orphans: list[str] = []
         for folder in sorted(self._folder.iterdir()):
             if folder.name == _INCOMING or not folder.is_dir():
                 continue
             names = [entry.name for entry in folder.iterdir() if not entry.name.endswith(self._session)]
-            used = in_use(names) if names else set()
-            orphans = [name for name in names if name not in used]
-            self._unlink(orphans)
-            count += len(orphans)
-        return count
+            # What was deleted while somebody reads it goes when its readers have gone.
+            candidates = [name for name in names if name not in self._readers]
+            used = in_use(candidates) if candidates else set()
+            orphans += [name for name in candidates if name not in used]
+        return orphans
 
     def _release(self, blobs: tuple[str, ...]) -> None:
         """Give up a lease. Runs wherever the last reference died, so it hands file access to a thread."""

@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 
-from wildsage.observe.processes import (
+from wildsage.upkeep.processes import (
     arguments_of,
     descendants,
     is_running,

@@ -1,0 +1,45 @@
+"""``wildsage uninstall``: list everything Wildsage put on this machine; with ``--yes``, remove it."""
+
+import argparse
+import sys
+
+from wildsage.cli.console import CommandError, table
+from wildsage.cli.server import default_cache_dir
+from wildsage.store.layout import Layout
+from wildsage.upkeep.ending import StillRunningError
+from wildsage.upkeep.machine import inventory, uninstall
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Declare the subcommand."""
+    parser = subparsers.add_parser(
+        "uninstall",
+        description="List every process and path of this installation, and what each is. With --yes end and remove"
+        " all of it, stored objects and models included: `wildsage backup` first keeps them.",
+    )
+    parser.add_argument("--yes", action="store_true", help="do it")
+    parser.set_defaults(execute=execute)
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Print the list; remove what is on it."""
+    layout, cache = Layout(arguments.data_dir), default_cache_dir()
+    things = inventory(layout, cache)
+    if not things:
+        print(f"Nothing of Wildsage is here: neither {layout.root} nor {cache} exists.")
+        return 0
+    print(table(("KIND", "NAME", "WHAT"), [(thing.kind, thing.name[:120], thing.what) for thing in things]))
+    package = f"{sys.executable} -m pip uninstall wildsage"
+    if not arguments.yes:
+        print(
+            f"\nNothing was changed. `wildsage uninstall --yes` ends and removes all of it; then: {package}"
+        )
+        return 0
+    try:
+        left = uninstall(layout, cache)
+    except StillRunningError as error:
+        raise CommandError(f"{error}; nothing was removed") from None
+    for path in left:
+        print(f"left in place, because Wildsage did not put it there: {path}")
+    print(f"\nAll of it is gone. The package itself goes with:  {package}")
+    return 0
