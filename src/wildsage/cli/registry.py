@@ -15,7 +15,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "logs": "print the log of a job or an endpoint",
     "events": "show what happened to jobs, models and endpoints",
     "explain": "say what became of a job or an endpoint, and what to do next",
-    "replay": "run a job again on a terminal, or open a shell in its container",
+    "replay": "run a job again on a terminal, or open a shell in its place",
     "stop": "stop a training job, or delete an endpoint",
     "down": "end the server",
     "doctor": "show what this machine offers",
