@@ -40,7 +40,8 @@ def _parser(first: Sequence[str]) -> argparse.ArgumentParser:
         prog="wildsage",
         description="SageMaker in the wild: the platform its users own."
         " Compatible with the Amazon SageMaker API; not affiliated with Amazon.",
-        formatter_class=partial(argparse.HelpFormatter, max_help_position=32),
+        # argparse measures its column one indent too short for the longest command.
+        formatter_class=partial(argparse.HelpFormatter, indent_increment=1),
     )
     parser.add_argument("--version", action="version", version=f"wildsage {__version__}")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
