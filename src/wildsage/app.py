@@ -13,6 +13,7 @@ from wildsage.aws.ephemeral import PATH as EPHEMERAL_PATH
 from wildsage.aws.ephemeral import Ephemeral
 from wildsage.aws.gateway import Gateway, InternalHandler
 from wildsage.aws.owner_calls import OwnerCalls
+from wildsage.aws.sample_keys import SampleKeys
 from wildsage.clients.discovery import HEALTH_PATH, OWNER_PATH
 from wildsage.compute.select import choose
 from wildsage.core.clock import Clock
@@ -36,6 +37,7 @@ from wildsage.services.events.handlers import events_handlers
 from wildsage.services.iam.handlers import iam_handlers
 from wildsage.services.logs.handlers import logs_handlers
 from wildsage.services.operation import Handler, operations_of
+from wildsage.services.s3.samples import with_samples
 from wildsage.services.s3.service import s3_operations
 from wildsage.services.sagemaker.endpoint import Endpoints
 from wildsage.services.sagemaker.endpoint_config import EndpointConfigs
@@ -161,6 +163,7 @@ class Application:
             "replay": self._replays.begin,
             "replay-end": self._replays.end,
             "gc": Garbage(layout, self._buckets, self._logs, environments, clock).answer,
+            "sample-keys": SampleKeys(self._keys, clock).issue,
         }
         self.gateway = Gateway(
             handlers=self.handlers,
@@ -289,7 +292,7 @@ class Application:
                 ResourceTags(self._resources, tags),
             ),
             "sagemaker-runtime": operations_of(self._invocations),
-            "s3": s3_operations(self._buckets),
+            "s3": with_samples(s3_operations(self._buckets), self._buckets),
             "events": events_handlers(self._resources, tags),
             "logs": logs_handlers(self._logs),
             "cloudwatch": cloudwatch_handlers(self._metrics, self._alarms, tags),

@@ -8,6 +8,7 @@ from wildsage.core.clock import Clock
 from wildsage.core.context import RequestContext
 from wildsage.core.errors import AccessDeniedError
 from wildsage.core.permission import Authorize, Permission, bucket_permission, object_permission
+from wildsage.core.sample_buckets import SAMPLES_ACCOUNT
 from wildsage.store.buckets import Buckets
 from wildsage.store.object_index import BucketRecord, ObjectRecord
 from wildsage.store.run_tokens import RunRole
@@ -48,13 +49,18 @@ class ObjectAccess:
     def bucket(self, name: str) -> BucketRecord | None:
         """Return a bucket, or None."""
         record = self._buckets.bucket(name)
-        if record is not None and record.account != self._context.account:
+        if record is not None and record.account not in (self._context.account, SAMPLES_ACCOUNT):
             raise AccessDeniedError(f"the bucket {name} belongs to another account", code="AccessDenied")
         return record
 
     async def adopt_file(self, path: Path, bucket: str, key: str) -> ObjectRecord:
         """Move a file into the store; raises as `Buckets.adopt_file` does."""
         self._require_object("s3:PutObject", bucket, key)
+        record = self._buckets.bucket(bucket)
+        if record is not None and record.account != self._context.account:
+            raise AccessDeniedError(
+                f"the bucket {bucket} is public: nobody writes there", code="AccessDenied"
+            )
         return await self._buckets.adopt_file(path, bucket, key)
 
     def _require_object(self, action: str, bucket: str, key: str) -> None:

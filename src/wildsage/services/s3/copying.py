@@ -26,6 +26,7 @@ from wildsage.services.s3.common import (
 from wildsage.services.s3.conditions import check_source, write_condition
 from wildsage.services.s3.integrity import LARGEST_UPLOAD, claims_of
 from wildsage.services.s3.objects import is_multipart
+from wildsage.services.s3.samples import seen_from
 from wildsage.store.buckets import Buckets, ContentGoneError
 from wildsage.store.object_index import (
     BucketRecord,
@@ -115,7 +116,7 @@ def find_source(
     bucket = buckets.bucket(name)
     if bucket is None:
         raise no_such_bucket(name)
-    check_owner(bucket, context, request.get("ExpectedSourceBucketOwner"))
+    check_owner(bucket, seen_from(context, bucket), request.get("ExpectedSourceBucketOwner"))
     try:
         record, pieces = find_content(buckets, bucket, key, version_id)
     except ServiceError as error:

@@ -1,0 +1,1 @@
+"""What `wildsage seed` makes for the public sample buckets."""
