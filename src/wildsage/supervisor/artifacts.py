@@ -9,7 +9,8 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from wildsage.supervisor.archives import pack, real_path, walk
+from wildsage.formats.archives import real_path
+from wildsage.supervisor.archives import pack, walk
 
 FAILURE_CHARACTERS = 1024
 

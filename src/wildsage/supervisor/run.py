@@ -11,7 +11,7 @@ from pathlib import Path
 
 from wildsage.compute.base import Container, LaunchError, Mount, Process, UnavailableError
 from wildsage.compute.select import choose
-from wildsage.supervisor.archives import ArchiveError, extract
+from wildsage.formats.archives import ArchiveError, extract
 from wildsage.supervisor.artifacts import failure_text, pack_artifacts
 from wildsage.supervisor.contract import (
     EXIT_FILE,

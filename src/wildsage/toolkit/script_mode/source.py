@@ -3,11 +3,11 @@
 import logging
 import os
 import shutil
-import tarfile
 import tempfile
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from wildsage.formats.archives import ArchiveError, Quota, extract
 from wildsage.toolkit.script_mode.commands import run
 from wildsage.toolkit.script_mode.errors import ClientError, InstallRequirementsError
 from wildsage.toolkit.script_mode.overlay import Overlay
@@ -15,6 +15,8 @@ from wildsage.toolkit.script_mode.paths import code_folder, located
 from wildsage.toolkit.script_mode.storage import download
 
 logger = logging.getLogger("sagemaker-training-toolkit")
+
+CODE_QUOTA = Quota(members=50_000, total_bytes=10 * 1024**3)
 
 
 def bring_code(submit_directory: str) -> Path:
@@ -28,7 +30,7 @@ def bring_code(submit_directory: str) -> Path:
     Raises
     ------
     ClientError
-        If there is no code at that place, or the archive is damaged.
+        If there is no code at that place, or the archive is damaged, hostile or a bomb.
     """
     folder = code_folder()
     if submit_directory.startswith("s3://"):
@@ -53,9 +55,8 @@ def bring_code(submit_directory: str) -> Path:
 def _extract(archive: Path, folder: Path, name: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        with tarfile.open(archive) as tar:
-            tar.extractall(folder, filter="data")
-    except (tarfile.TarError, EOFError, OSError) as error:
+        extract(archive, folder, CODE_QUOTA)
+    except (ArchiveError, OSError) as error:
         raise ClientError(f"the code archive {name} cannot be extracted: {error}") from error
 
 
