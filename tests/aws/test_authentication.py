@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import re
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -302,6 +303,12 @@ def test_window_of_other_services_is_five_minutes():
     assert "is now earlier than" in late.message
     assert "5 min" in late.message
     assert early.message.startswith("Signature not yet current: ")
+    for error, skew in ((late, 400), (early, 400)):
+        seconds = int(re.search(r"The clocks are (\d+) s apart", error.message)[1])
+        assert abs(seconds - skew) <= 2
+        assert (
+            len(re.findall(r"\d{8}T\d{6}Z", error.message)) >= 3
+        )  # the request's time, the bound, the server's
 
 
 def test_window_of_s3_is_fifteen_minutes_and_the_skew_is_named():

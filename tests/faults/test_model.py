@@ -125,9 +125,9 @@ def test_a_platform_is_what_its_model_says():
 
 @pytest.mark.faults
 def test_a_platform_is_what_its_model_says_through_many_days():
-    drive(InProcess, max_examples=40, stateful_step_count=50)
+    drive(InProcess, max_examples=20, stateful_step_count=40)
 
 
 @pytest.mark.faults
 def test_a_platform_whose_server_is_killed_is_what_its_model_says():
-    drive(Killed, max_examples=12, stateful_step_count=30)
+    drive(Killed, max_examples=6, stateful_step_count=30)

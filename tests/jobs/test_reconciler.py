@@ -29,11 +29,13 @@ from wildsage.store.layout import Layout
 from wildsage.store.logs import LogStreams
 from wildsage.store.object_access import RoleObjects
 from wildsage.store.objects import Objects
-from wildsage.store.resources import Resources
+from wildsage.store.resources import Key, Resources
+from wildsage.store.run_records import RunRecords
 from wildsage.store.run_tokens import RunTokens
 from wildsage.store.runs import Runs
 from wildsage.supervisor.folder import RunFolder
 
+KEY = Key("123456789012", "us-west-2", "training-job", "job")
 ROLE = "arn:aws:iam::123456789012:role/Role"
 
 
@@ -196,6 +198,31 @@ def test_a_job_runs_and_leaves_its_artifacts_metrics_and_log(platform, tmp_path)
     assert "MINE=yes" in environment
     assert "TRAINING_JOB_NAME=job" in environment
     assert platform.log("job") == ["loss=3.5;", "loss=1.25;"]
+
+
+@pytest.mark.parametrize("step", [-3600.0, 3600.0])
+def test_a_clock_that_is_set_while_a_job_runs_turns_nothing_around(platform, tmp_path, monkeypatch, step):
+    """The server's clock steps; the supervisor's process has another one, as after a correction in between."""
+    platform.image(tmp_path, "slow", "while ! [ -e /opt/ml/go ]; do sleep 0.02; done; sleep 0.3")
+
+    async def story():
+        await platform.create("job", "slow")
+        await platform.until("job", lambda job: job["SecondaryStatus"] == "Training")
+        monkeypatch.setattr(platform.clock, "now", lambda: SystemClock().now() + step, raising=False)
+        (folder,) = platform.run_folders()
+        (folder.ml / "go").touch()
+        return await platform.ended("job")
+
+    job = play(platform, story)
+    steps = job["SecondaryStatusTransitions"]
+    times = [time for one in steps for time in (one["StartTime"], one["EndTime"])]
+    assert times == sorted(times)
+    assert job["CreationTime"] <= job["TrainingStartTime"] <= job["TrainingEndTime"]
+    assert job["CreationTime"] <= job["LastModifiedTime"]
+    assert 1 <= job["TrainingTimeInSeconds"] < 30
+    assert job["TrainingEndTime"] - job["TrainingStartTime"] >= 0.3
+    (record,) = RunRecords(platform.resources.database).of(KEY)
+    assert 0.3 <= record["exit"]["seconds"] < 30
 
 
 def test_a_failure_gives_the_reason_the_container_wrote(platform, tmp_path):

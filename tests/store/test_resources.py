@@ -95,3 +95,19 @@ def test_pages_equal_a_naive_model(state, rows, contains, sort_by, descending, a
     assert sorted(item.key.name for item in found) == sorted(wanted)
     values = [item.key.name if sort_by == "name" else getattr(item, sort_by) for item in found]
     assert values == sorted(values, reverse=descending)
+
+
+def test_a_clock_that_was_set_back_does_not_turn_statuses_around(state):
+    resources, key = Resources(state), Key("1", "r", "endpoint", "name")
+
+    def story(transaction):
+        Resources.insert(transaction, key, arn="arn", status="Creating", at=100.0, body={})
+        Resources.transition(transaction, key, to="InService", at=40.0)
+        Resources.transition(transaction, key, to="InService", at=50.0)
+        Resources.transition(transaction, key, to="Failed", at=130.0)
+
+    state.write_blocking(story)
+    assert resources.history(key) == [("InService", 100.0), ("Failed", 130.0)]
+    assert resources.get(key).modified_at == 130.0
+    state.write_blocking(lambda transaction: Resources.delete(transaction, key))
+    assert resources.history(key) == []

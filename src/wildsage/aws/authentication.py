@@ -165,16 +165,22 @@ def _check_time(claim: Claim, now: float) -> None:
     if -skew > latest:
         raise refusals.wrong_time(
             dialect,
-            f"Signature expired: {sent} is now earlier than {_basic(now - latest)} ({server} - {_span(latest)}.)",
+            f"Signature expired: {sent} is now earlier than {_basic(now - latest)} ({server} - {_span(latest)}.)"
+            f" {_apart(skew)}",
         )
     raise refusals.wrong_time(
         dialect,
-        f"Signature not yet current: {sent} is still later than {_basic(now + window)} ({server} + {_span(window)}.)",
+        f"Signature not yet current: {sent} is still later than {_basic(now + window)} ({server} + {_span(window)}.)"
+        f" {_apart(skew)}",
     )
 
 
 def _basic(epoch_seconds: float) -> str:
     return datetime.fromtimestamp(epoch_seconds, UTC).strftime("%Y%m%dT%H%M%SZ")
+
+
+def _apart(skew: float) -> str:
+    return f"The clocks are {abs(skew):.0f} s apart: set the clock of the client"
 
 
 def _span(seconds: int) -> str:

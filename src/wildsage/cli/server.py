@@ -20,6 +20,7 @@ import uvicorn
 
 from wildsage import __version__
 from wildsage.app import Application, Settings
+from wildsage.aws.guarded_connection import GuardedConnection
 from wildsage.cli.console import CommandError, make_data_dir
 from wildsage.clients.discovery import ServerInfo
 from wildsage.core.clock import SystemClock
@@ -257,7 +258,7 @@ def serve(wishes: Wishes, on_ready: Callable[[ServerInfo], None]) -> None:
         config = uvicorn.Config(
             application.gateway,
             loop="uvloop",
-            http="httptools",
+            http=GuardedConnection,
             ws="none",
             lifespan="off",
             log_config=None,

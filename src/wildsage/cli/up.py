@@ -127,14 +127,12 @@ def _detach(arguments: argparse.Namespace) -> int:
     layout = Layout(arguments.data_dir)
     make_data_dir(layout)
     command = [sys.executable, "-m", "wildsage", "up", "--data-dir", str(arguments.data_dir)]
-    for name in ("port", "account", "region", "log_format", "log_level"):
+    for name in ("port", "account", "region", "log_format", "log_level", "keep_failed"):
         value = getattr(arguments, name, None)
         if value is not None:
             command += [f"--{name.replace('_', '-')}", str(value)]
     if arguments.create_roles:
         command.append("--create-roles")
-    if getattr(arguments, "keep_failed", None) is not None:
-        command += ["--keep-failed", str(arguments.keep_failed)]
     layout.server_log.touch(mode=0o600)
     with layout.server_log.open("ab") as log:
         start = log.tell()

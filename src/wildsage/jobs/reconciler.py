@@ -344,7 +344,7 @@ def _apply(run: Run, event: Event, transaction: Transaction) -> None:
     ):
         changes = {}
         if secondary == "Training" and "TrainingStartTime" not in job.body:
-            changes["TrainingStartTime"] = event.at
+            changes["TrainingStartTime"] = max(event.at, job.created_at)
         advance(transaction, run.job, secondary, event.at, changes=changes)
     Runs.mark_applied(transaction, run.run_id, event.sequence)
     if event.kind == "launched":

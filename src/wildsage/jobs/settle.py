@@ -110,8 +110,10 @@ class Settlement:
         return self._resources.get_by_arn(run.job) is not None
 
     def _times(self, job: Resource, record: ExitRecord) -> Body:
-        # A clock that was set back must not make a job end before it began; durations do not come from it.
-        times: Body = {"TrainingEndTime": max(record.at, job.body.get("TrainingStartTime", record.at))}
+        # A clock that was set back must not make a job end before it began, nor shorter than it was.
+        start = job.body.get("TrainingStartTime")
+        lasted = record.at if start is None else start + record.billable_seconds
+        times: Body = {"TrainingEndTime": max(record.at, lasted)}
         if record.exit_code is not None:
             times["TrainingTimeInSeconds"] = max(1, round(record.billable_seconds))
             times["BillableTimeInSeconds"] = max(1, math.ceil(record.billable_seconds))

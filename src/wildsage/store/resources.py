@@ -228,6 +228,7 @@ class Resources:
         if current is None:
             raise KeyError(key)
         check_transition(key.kind, current.status, to)
+        at = max(at, current.modified_at)  # a clock that was set back must not turn the order around
         new_body = current.body if body is None else body
         text = _dump(new_body)
         if to != current.status:
