@@ -21,7 +21,19 @@ AWS_DOMAINS = (
 )
 """Where the endpoints of every partition live, single and dual stack (botocore's ``partitions.json``)."""
 
-DEFAULT_SERVICES = frozenset({"events", "iam", "logs", "monitoring", "s3", "sagemaker", "sts"})
+DEFAULT_SERVICES = frozenset(
+    {
+        "application-autoscaling",
+        "ecr",
+        "events",
+        "iam",
+        "logs",
+        "monitoring",
+        "s3",
+        "sagemaker",
+        "sts",
+    }
+)
 """What a server answers that does not say otherwise of itself."""
 
 _REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-\d+|us-gov")

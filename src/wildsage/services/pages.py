@@ -21,6 +21,8 @@ class Pages:
         Names of the request members; the token of the answer has the same name.
     default
         How many there are on a page of a request without a limit.
+    largest
+        The largest page; 0: the default one.
     invalid_token
         The code of the error for a token that was not made for the request.
     """
@@ -28,6 +30,7 @@ class Pages:
     token: str
     limit: str
     default: int
+    largest: int = 0
     invalid_token: str = ValidationError.code
 
     def answer(
@@ -66,7 +69,9 @@ class Pages:
         ordered = sorted(items, key=position)
         if after is not None:
             ordered = [item for item in ordered if position(item) > after[0]]
-        limit = request.get(self.limit, self.default)
+        limit = min(request.get(self.limit, self.default), self.largest or self.default)
+        if limit < 1:
+            raise ValidationError(f"{self.limit} {limit} is too small: a page has at least 1 entry")
         response: Response = {member: [show(item) for item in ordered[:limit]]}
         if len(ordered) > limit:
             response[self.token] = encode_token(filters, [position(ordered[limit - 1])])

@@ -9,6 +9,7 @@ from typing import Any
 
 from wildsage.core.context import RequestContext
 from wildsage.core.errors import ValidationError
+from wildsage.services.application_autoscaling.target import deregister_endpoint
 from wildsage.services.operation import Request, Response, operation
 from wildsage.services.sagemaker.common import (
     could_not_find,
@@ -151,6 +152,7 @@ class Endpoints:
         def store(transaction: Transaction) -> None:
             if Resources.fetch(transaction, endpoint.key) is not None:
                 Resources.transition(transaction, endpoint.key, to="Deleting", at=at)
+                deregister_endpoint(transaction, endpoint.key)
                 transaction.notify(ENDPOINT)
 
         await self._resources.database.write(store)

@@ -1,0 +1,1 @@
+"""Application Auto Scaling: what endpoints are to be scaled by. Records: nothing acts on them yet."""
