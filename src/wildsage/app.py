@@ -34,6 +34,7 @@ from wildsage.observe.rooms import RoomsMeasure
 from wildsage.services.application_autoscaling.handlers import autoscaling_handlers
 from wildsage.services.authorization import Authorizer, Roles
 from wildsage.services.cloudwatch.handlers import cloudwatch_handlers
+from wildsage.services.ecr.handlers import ecr_handlers
 from wildsage.services.events.handlers import events_handlers
 from wildsage.services.iam.handlers import iam_handlers
 from wildsage.services.logs.handlers import logs_handlers
@@ -295,6 +296,7 @@ class Application:
             "sagemaker-runtime": operations_of(self._invocations),
             "s3": with_samples(s3_operations(self._buckets), self._buckets),
             "application-autoscaling": autoscaling_handlers(self._resources, tags),
+            "ecr": ecr_handlers(self._resources, tags, self._images),
             "events": events_handlers(self._resources, tags),
             "logs": logs_handlers(self._logs),
             "cloudwatch": cloudwatch_handlers(self._metrics, self._alarms, tags),

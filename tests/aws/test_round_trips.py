@@ -22,9 +22,6 @@ from wildsage.aws.validation import Validator
 from wildsage.core.errors import ServiceError, ValidationError
 from wildsage.core.streams import ByteStream
 
-<<<<<<< HEAD
-SERVICES = ("sagemaker", "s3", "iam", "sts", "logs", "sagemaker-runtime", "events", "cloudwatch")
-=======
 SERVICES = (
     "sagemaker",
     "s3",
@@ -34,9 +31,9 @@ SERVICES = (
     "sagemaker-runtime",
     "events",
     "application-autoscaling",
+    "cloudwatch",
     "ecr",
 )
->>>>>>> fd2694f (autoscaling: scalable targets, policies and scheduled actions as records)
 SIGNING_NAMES = {name: host for host, names in load("services.toml")["s3"]["apart"].items() for name in names}
 
 model_of = functools.cache(botocore_model)

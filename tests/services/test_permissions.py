@@ -19,6 +19,7 @@ from wildsage.store.tags import Tags
 ACCOUNT = "123456789012"
 SAGEMAKER = f"arn:aws:sagemaker:us-west-2:{ACCOUNT}"
 LOGS = f"arn:aws:logs:us-west-2:{ACCOUNT}:log-group"
+EVENTS = f"arn:aws:events:us-west-2:{ACCOUNT}"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/R"
 OBJECT = {"Bucket": "b", "Key": "k/1"}
 
@@ -108,6 +109,24 @@ def test_lists_tell_conditions_their_prefix(state, context):
         ("iam", "SimulatePrincipalPolicy", {"PolicySourceArn": ROLE}, {("iam:SimulatePrincipalPolicy", ROLE)}),
         ("sts", "AssumeRole", {"RoleArn": ROLE}, {("sts:AssumeRole", ROLE)}),
         ("sts", "GetCallerIdentity", {}, set()),
+        ("events", "PutRule", {"Name": "r", "RoleArn": ROLE}, {("events:PutRule", f"{EVENTS}:rule/r"), ("iam:PassRole", ROLE)}),
+        ("events", "PutRule", {"Name": "r", "EventBusName": f"{EVENTS}:event-bus/b"}, {("events:PutRule", f"{EVENTS}:rule/b/r")}),
+        ("events", "PutTargets", {"Rule": "r", "Targets": [{"Id": "1", "RoleArn": ROLE}, {"Id": "2"}]},
+         {("events:PutTargets", f"{EVENTS}:rule/r"), ("iam:PassRole", ROLE)}),
+        ("events", "CreateEventBus", {"Name": "b"}, {("events:CreateEventBus", f"{EVENTS}:event-bus/b")}),
+        ("events", "PutEvents", {"Entries": [{}, {"EventBusName": "b"}, {"EventBusName": "b"}]},
+         {("events:PutEvents", f"{EVENTS}:event-bus/default"), ("events:PutEvents", f"{EVENTS}:event-bus/b")}),
+        ("events", "TagResource", {"ResourceARN": f"{EVENTS}:rule/r"}, {("events:TagResource", f"{EVENTS}:rule/r")}),
+        ("events", "ListRules", {}, {("events:ListRules", "*")}),
+        ("application-autoscaling", "RegisterScalableTarget", {"ResourceId": "endpoint/e/variant/v", "RoleARN": ROLE},
+         {("application-autoscaling:RegisterScalableTarget", "*"), ("iam:PassRole", ROLE)}),
+        ("application-autoscaling", "TagResource", {"ResourceARN": "arn:t"}, {("application-autoscaling:TagResource", "arn:t")}),
+        ("ecr", "PutImage", {"repositoryName": "a/b"}, {("ecr:PutImage", f"arn:aws:ecr:us-west-2:{ACCOUNT}:repository/a/b")}),
+        ("ecr", "DescribeImages", {"repositoryName": "a", "registryId": "683313688378"},
+         {("ecr:DescribeImages", "arn:aws:ecr:us-west-2:683313688378:repository/a")}),
+        ("ecr", "DescribeRepositories", {"repositoryNames": ["a", "b"]},
+         {("ecr:DescribeRepositories", f"arn:aws:ecr:us-west-2:{ACCOUNT}:repository/{name}") for name in "ab"}),
+        ("ecr", "GetAuthorizationToken", {}, {("ecr:GetAuthorizationToken", "*")}),
         ("newcomer", "DoIt", {}, {("newcomer:DoIt", "*")}),
     ],
 )  # fmt: skip

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -17,6 +17,7 @@ from wildsage.images.frameworks import (
     known_tags,
 )
 from wildsage.images.pip_settings import PipSettings
+from wildsage.images.platform import ALGORITHM_TAGS, PlatformImages
 from wildsage.images.program import (
     PACKAGE,
     ImageProgram,
@@ -30,8 +31,6 @@ from wildsage.images.program import (
 )
 from wildsage.images.registered import RegisteredImage, RegisteredImages
 from wildsage.images.uri import ImageUri, parse_image_uri
-
-_ALGORITHM_TAGS = frozenset({"1", "latest"})
 
 
 class UnknownImageError(Exception):
@@ -129,7 +128,8 @@ class ImageCatalogue:
         pip: PipSettings | None = None,
     ) -> None:
         self._builtin = builtin
-        self._registered = registered
+        self.platform = PlatformImages(builtin)
+        self.registered = registered
         self._environments = environments
         self._account = account
         self._pip = pip or PipSettings({})
@@ -154,7 +154,7 @@ class ImageCatalogue:
             parsed = parse_image_uri(uri)
         except ValueError as error:
             raise UnknownImageError(str(error)) from error
-        own = self._registered.find(parsed)
+        own = self.registered.find(parsed)
         if own is not None:
             return self._resolved(own)
         if not self._account or parsed.account != self._account:
@@ -164,10 +164,12 @@ class ImageCatalogue:
         raise UnknownImageError(self._unknown(uri, parsed))
 
     def _of_platform(self, uri: ImageUri, *, script: bool) -> ResolvedImage | None:
+        if not uri.tag:
+            uri = replace(uri, tag=self.platform.tag_of(uri.repository, uri.digest))
         tag = framework_tag(uri)
         module = self._builtin.get(uri.repository)
         listed = uri.repository in framework_repositories()
-        known = tag is not None if listed else uri.tag in _ALGORITHM_TAGS
+        known = tag is not None if listed else uri.tag in ALGORITHM_TAGS
         if tag is not None and (script or not module):
             return self._of_framework(uri, tag)
         return self._of_algorithm(uri, module, tag) if module and known else None
@@ -217,7 +219,7 @@ class ImageCatalogue:
         return known[1]
 
     def _of_registered(self, image: RegisteredImage) -> ResolvedImage:
-        content = self._registered.content(image)
+        content = self.registered.content(image)
         commands: dict[Purpose, Sequence[str]] = (
             {"train": (*image.command, "train"), "serve": (*image.command, "serve")} if image.command else {}
         )
@@ -238,12 +240,12 @@ class ImageCatalogue:
 
     def _unknown(self, uri: str, parsed: ImageUri) -> str:
         name = parsed.repository
-        tags = known_tags(name) or (sorted(_ALGORITHM_TAGS) if name in self._builtin else [])
+        tags = known_tags(name) or (sorted(ALGORITHM_TAGS) if name in self._builtin else [])
         if tags and parsed.account != (self._account or None):
             known = f"the tags of {name} that run here match: {', '.join(tags)}"
         else:
             names = [*self._builtin, *framework_repositories()]
-            names += [image.name for image in self._registered.list()]
+            names += [image.name for image in self.registered.list()]
             known = f"images that run here: {', '.join(sorted(set(names)))}"
         return (
             f"The image {uri} does not exist or cannot run on this machine; {known}. "

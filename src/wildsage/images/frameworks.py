@@ -108,10 +108,15 @@ def framework_tag(uri: ImageUri) -> FrameworkTag | None:
     return None
 
 
+def tag_patterns(repository: str) -> Sequence[str]:
+    """Return the patterns of the tags of a repository."""
+    entries = (entry for entry in _table()["image"] if entry["repository"] == repository)
+    return [row["pattern"] for entry in entries for row in entry["tags"]]
+
+
 def known_tags(repository: str) -> Sequence[str]:
     """Return the tag patterns of a repository, for error texts."""
-    entries = (entry for entry in _table()["image"] if entry["repository"] == repository)
-    return [row["pattern"].replace("\\", "") for entry in entries for row in entry["tags"]]
+    return [pattern.replace("\\", "") for pattern in tag_patterns(repository)]
 
 
 def environment_names(prefix: str = "") -> Sequence[str]:

@@ -1,0 +1,1 @@
+"""ECR: repositories and images as records. No layer is stored: what runs here is registered with `wildsage images`."""
