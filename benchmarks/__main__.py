@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from benchmarks import control, endpoints, startup, training, walk
+from benchmarks import control, endpoints, lists, startup, training, walk
 from benchmarks.report import store, table
 
 CASES = {
@@ -14,6 +14,7 @@ CASES = {
     "endpoints": endpoints.run,
     "walk": walk.run,
     "control": control.run,
+    "lists": lists.run,
 }
 
 

@@ -84,9 +84,7 @@ def test_pages_equal_a_naive_model(state, rows, contains, sort_by, descending, a
     found, position = [], None
     while page := resources.page(query, position, limit):
         found += page
-        last = page[-1]
-        value = last.key.name if sort_by == "name" else getattr(last, sort_by)
-        position = Position(value, last.id)
+        position = Position.of(query, page[-1])
     wanted = [
         name
         for name, at in rows
@@ -111,3 +109,23 @@ def test_a_clock_that_was_set_back_does_not_turn_statuses_around(state):
     assert resources.get(key).modified_at == 130.0
     state.write_blocking(lambda transaction: Resources.delete(transaction, key))
     assert resources.history(key) == []
+
+
+@pytest.mark.parametrize("after", [None, 10])
+@pytest.mark.parametrize("descending", [True, False])
+@pytest.mark.parametrize("sort_by", ["created_at", "name", "status", "modified_at"])
+def test_each_order_walks_an_index(state, monkeypatch, sort_by, descending, after):
+    plans = []
+
+    def explain(sql, parameters):
+        plans.append(
+            [row["detail"] for row in state._reader().execute(f"EXPLAIN QUERY PLAN {sql}", parameters)]
+        )
+        return []
+
+    monkeypatch.setattr(state, "read", explain)
+    query = Query(ACCOUNT, REGION, "training-job", sort_by=sort_by, descending=descending)
+    position = after and Position(tuple("x" for _ in query.order), after)
+    Resources(state).page(query, position, 51)
+    [[step]] = plans
+    assert step.startswith("SEARCH resource USING INDEX resource_by_")

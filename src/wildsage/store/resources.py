@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,17 +60,39 @@ class Query:
     sort_by: str = "created_at"  # created_at, modified_at, name or status
     descending: bool = True
 
+    @property
+    def order(self) -> tuple[str, ...]:
+        """The columns of the order; the id stands behind them."""
+        return _ORDERS[self.sort_by]
+
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a page begins: behind the row with this sort value and id."""
+    """Where a page begins: behind the row with these values in the columns of the order, and this id."""
 
-    value: str | float
+    values: tuple[str | float, ...]
     id: int
+
+    @classmethod
+    def of(cls, query: Query, last: Resource) -> "Position":
+        """Return the position behind a resource in the order of the query."""
+        known: dict[str, str | float] = {
+            "name": last.key.name,
+            "status": last.status,
+            "created_at": last.created_at,
+            "modified_at": last.modified_at,
+        }
+        return cls(tuple(known[column] for column in query.order), last.id)
 
 
 _COLUMNS = "id, account, region, kind, name, arn, status, created_at, modified_at, body"
-_SORTABLE = frozenset({"created_at", "modified_at", "name", "status"})
+_ORDERS: Mapping[str, tuple[str, ...]] = {
+    "created_at": ("created_at",),
+    "modified_at": ("modified_at",),
+    "name": ("name",),
+    "status": ("status", "created_at"),
+}
+"""By what can be sorted by: the columns of an index, all but the first three and the id."""
 _SECONDARY = "SecondaryStatus"
 _LAST = "\U0010ffff"
 _SELECT_BELOW = (
@@ -132,15 +155,14 @@ class Resources:
         """Return up to `limit` resources in the order of the query, behind the position `after`."""
         where, parameters = _conditions(query)
         order = "DESC" if query.descending else "ASC"
-        column = query.sort_by
-        if column not in _SORTABLE:
-            raise ValueError(f"cannot sort by {column}")
+        columns = (*query.order, "id")
         if after is not None:
             comparison = "<" if query.descending else ">"
-            where += f" AND ({column}, id) {comparison} (?, ?)"
-            parameters += [after.value, after.id]
+            where += f" AND ({', '.join(columns)}) {comparison} ({', '.join('?' * len(columns))})"
+            parameters += [*after.values, after.id]
+        by = ", ".join(f"{column} {order}" for column in columns)
         rows = self.database.read(
-            f"SELECT {_COLUMNS} FROM resource WHERE {where} ORDER BY {column} {order}, id {order} LIMIT ?",  # noqa: S608
+            f"SELECT {_COLUMNS} FROM resource WHERE {where} ORDER BY {by} LIMIT ?",  # noqa: S608
             [*parameters, limit],
         )
         return [_resource(row) for row in rows]

@@ -72,14 +72,13 @@ def list_page(
         descending=request.get("SortOrder", default_order) == "Descending",
     )
     limit = min(request.get("MaxResults", _DEFAULT_PAGE), _LARGEST_PAGE)
-    token = decode_token(request, length=2)
-    after = None if token is None else Position(*token)
+    token = decode_token(request, length=len(query.order) + 1)
+    after = None if token is None else Position(tuple(token[:-1]), token[-1])
     found = resources.page(query, after, limit + 1)
     response: Response = {member: [summarize(resource) for resource in found[:limit]]}
     if len(found) > limit:
-        last = found[limit - 1]
-        value = last.key.name if query.sort_by == "name" else getattr(last, query.sort_by)
-        response["NextToken"] = encode_token(request, [value, last.id])
+        behind = Position.of(query, found[limit - 1])
+        response["NextToken"] = encode_token(request, [*behind.values, behind.id])
     return response
 
 
