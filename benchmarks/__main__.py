@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from benchmarks import control, endpoints, lists, startup, training, walk
+from benchmarks import control, endpoints, invoke, lists, startup, training, walk
 from benchmarks.report import store, table
 
 CASES = {
@@ -15,6 +15,7 @@ CASES = {
     "walk": walk.run,
     "control": control.run,
     "lists": lists.run,
+    "invoke": invoke.run,
 }
 
 
