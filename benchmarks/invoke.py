@@ -58,7 +58,7 @@ def run(rounds: int) -> Iterator[Reading]:
             ):
                 os.sched_setaffinity(worker, {core})
                 load = send_all(address, [one] * CALLS, CONNECTIONS)
-                samples += [load] * kept
+                samples.extend([load] * kept)
             os.sched_setaffinity(worker, {cores.SERVER})
             alone += [added(one_socket(server.data_dir), ours, theirs, request)] * kept
         quiet, busy = during_an_upload(server, endpoint)
