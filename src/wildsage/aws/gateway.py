@@ -10,6 +10,7 @@ from wildsage.aws.http import HttpRequest, HttpResponse
 from wildsage.aws.identify import Host, Identifier, host_of
 from wildsage.aws.model import Catalogue, Operation, Service
 from wildsage.aws.protocols.base import Call, UnknownOperationError, internal_failure
+from wildsage.aws.refusals import dialect_of, wrong_scope
 from wildsage.aws.request_log import RequestLog
 from wildsage.aws.texts import load
 from wildsage.aws.validation import Validator
@@ -182,9 +183,10 @@ class Gateway:
         if call.service.name in load("services.toml")["partition_wide"]["services"]:
             region = self._catalogue.pseudo_regions.get(region, region)
         if region not in self._catalogue.regions:
-            code, status = _WRONG_REGION.get(call.service.protocols[0], _WRONG_REGION["json"])
-            message = f"Credential should be scoped to a valid region, not {region[:64]!r}. "
-            raise ServiceError(message, code=code, status=status)
+            dialect = dialect_of(call.request, caller.signing_name)
+            raise wrong_scope(
+                dialect, f"Credential should be scoped to a valid region, not {region[:64]!r}. "
+            )
         return region
 
     async def _answer_internal(self, request: HttpRequest) -> HttpResponse:
@@ -200,15 +202,6 @@ class Gateway:
             return HttpResponse(
                 500, [("content-type", "text/plain")], b"Internal error: see the server's log.\n"
             )
-
-
-_WRONG_REGION: Mapping[str, tuple[str, int]] = {
-    "json": ("InvalidSignatureException", 403),
-    "rest-json": ("InvalidSignatureException", 403),
-    "query": ("SignatureDoesNotMatch", 403),
-    "rest-xml": ("AuthorizationHeaderMalformed", 400),
-}
-"""What AWS answers to a scope with a region that does not exist, by protocol: code and status."""
 
 
 def _is_plain_question(request: HttpRequest) -> bool:
