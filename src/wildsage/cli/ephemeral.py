@@ -9,7 +9,6 @@ import signal
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,14 +24,15 @@ from wildsage.observe.server_log import log_to
 from wildsage.services.iam.execution_roles import SERVICE_ROLE_PATH
 from wildsage.store.access_keys import DEFAULT_EXECUTION_ROLE
 from wildsage.store.layout import Layout
-from wildsage.supervisor.folder import living_runs, remove_tree
+from wildsage.supervisor.folder import remove_tree
+from wildsage.upkeep.ending import StillRunningError, end_runs
+from wildsage.upkeep.machine import EPHEMERAL_PREFIX
 
 _ANNOUNCEMENT = """\
 Wildsage is up at {url} (account {account}, {region}); nothing of it stays when it ends.
 Run your code with:  wildsage run --data-dir {data_dir} -- python your_script.py"""
 _LOOK_SECONDS = 0.5
 _GRACE_SECONDS = 1.0
-_KILL_SECONDS = 5.0
 
 
 def serve_ephemeral(arguments: argparse.Namespace) -> int:
@@ -68,14 +68,15 @@ def serve_ephemeral(arguments: argparse.Namespace) -> int:
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_IGN)  # it ends already
-        _end_runs(layout)
+        with contextlib.suppress(StillRunningError):
+            end_runs(layout, _GRACE_SECONDS)
         remove_tree(layout.root)
     return 0
 
 
 def _empty_directory(given: Path) -> Path:
     if given == default_data_dir():
-        return Path(tempfile.mkdtemp(prefix="wildsage-"))
+        return Path(tempfile.mkdtemp(prefix=EPHEMERAL_PREFIX))
     if given.exists() and any(given.iterdir()):
         raise CommandError(
             f"{given} is not empty, and an ephemeral server removes its data directory: name one that does not exist"
@@ -118,22 +119,3 @@ def _said(layout: Layout, server: ServerInfo, proxy: str, token: str) -> dict[st
         "token": token,
         "environment": {**restoring(os.environ), **changes},
     }
-
-
-def _end_runs(layout: Layout) -> None:
-    """End jobs and endpoint workers: asked first, killed where they take their time."""
-    for run in living_runs(layout.runs):
-        run.request_stop()
-    began = time.monotonic()
-    while living_runs(layout.runs) and time.monotonic() - began < _KILL_SECONDS:
-        if time.monotonic() - began > _GRACE_SECONDS:
-            _kill_all_that_name(layout.runs)
-        time.sleep(0.02)
-
-
-def _kill_all_that_name(folder: Path) -> None:
-    """Kill the supervisors of runs below a folder. Their containers die with them."""
-    for entry in Path("/proc").iterdir():
-        with contextlib.suppress(OSError):
-            if entry.name.isdigit() and os.fsencode(folder) in (entry / "cmdline").read_bytes():
-                os.kill(int(entry.name), signal.SIGKILL)
