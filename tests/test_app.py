@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from tests.aws.support import SERVICES
 from tests.served import REGION, ServedApplication
 
 KMEANS = f"174872318107.dkr.ecr.{REGION}.amazonaws.com/kmeans:1"
@@ -142,6 +143,10 @@ def test_a_wrong_type_is_refused(server):
     assert "SerializationException" in raised.value.read().decode()
 
 
+def test_every_service_makes_the_round_trips_of_the_wire():
+    assert set(all_operations()) == set(SERVICES)
+
+
 def test_a_bad_signature_is_refused(server):
     forged = boto3.Session(
         aws_access_key_id=server.session.get_credentials().access_key, aws_secret_access_key="wrong"
@@ -235,7 +240,8 @@ def test_a_job_acts_as_its_role_and_its_secrets_end_with_it(server, sagemaker, t
         " open('/opt/ml/model/seen.json', 'w'))\n"
     )
     script.chmod(0o755)
-    from wildsage.images.registered import RegisteredImages
+    from wildsage.cli.coverage import all_operations
+from wildsage.images.registered import RegisteredImages
 
     RegisteredImages(server.layout.images).add_directory("curious", script.parent)
     request = job(image="curious", hyperparameters={})

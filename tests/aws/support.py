@@ -16,6 +16,19 @@ from wildsage.core.clock import SystemClock
 from wildsage.core.streams import ByteStream
 
 ACCOUNT = "123456789012"
+SERVICES = (
+    "sagemaker",
+    "s3",
+    "iam",
+    "sts",
+    "logs",
+    "sagemaker-runtime",
+    "events",
+    "application-autoscaling",
+    "cloudwatch",
+    "ecr",
+)
+"""All that the server has: tests/test_app.py checks it. Each makes the round trips of every operation."""
 
 
 def botocore_model(service):

@@ -13,7 +13,7 @@ from botocore.handlers import parse_get_bucket_location
 from botocore.parsers import create_parser
 from botocore.serialize import create_serializer
 from tests.aws.generate import Generator, without_namesakes
-from tests.aws.support import botocore_model, request
+from tests.aws.support import SERVICES, botocore_model, request
 
 from wildsage.aws.identify import Identifier
 from wildsage.aws.model import Catalogue
@@ -22,18 +22,6 @@ from wildsage.aws.validation import Validator
 from wildsage.core.errors import ServiceError, ValidationError
 from wildsage.core.streams import ByteStream
 
-SERVICES = (
-    "sagemaker",
-    "s3",
-    "iam",
-    "sts",
-    "logs",
-    "sagemaker-runtime",
-    "events",
-    "application-autoscaling",
-    "cloudwatch",
-    "ecr",
-)
 SIGNING_NAMES = {name: host for host, names in load("services.toml")["s3"]["apart"].items() for name in names}
 
 model_of = functools.cache(botocore_model)
