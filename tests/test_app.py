@@ -11,6 +11,8 @@ from botocore.exceptions import ClientError
 from tests.aws.support import SERVICES
 from tests.served import REGION, ServedApplication
 
+from wildsage.cli.coverage import all_operations
+
 KMEANS = f"174872318107.dkr.ecr.{REGION}.amazonaws.com/kmeans:1"
 XGBOOST = f"246618743249.dkr.ecr.{REGION}.amazonaws.com/sagemaker-xgboost:1.7-1"
 ROLE = "arn:aws:iam::123456789012:role/service-role/AmazonSageMaker-ExecutionRole"
@@ -240,8 +242,7 @@ def test_a_job_acts_as_its_role_and_its_secrets_end_with_it(server, sagemaker, t
         " open('/opt/ml/model/seen.json', 'w'))\n"
     )
     script.chmod(0o755)
-    from wildsage.cli.coverage import all_operations
-from wildsage.images.registered import RegisteredImages
+    from wildsage.images.registered import RegisteredImages
 
     RegisteredImages(server.layout.images).add_directory("curious", script.parent)
     request = job(image="curious", hyperparameters={})
