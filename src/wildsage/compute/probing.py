@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from wildsage.compute.base import Container, LaunchError, Limits, Probe, Sandbox, UnavailableError
@@ -26,7 +27,8 @@ def try_launch(sandbox: Sandbox) -> Probe:
         else:
             words = f"a command that does nothing ended with {code}"
         process.kill()
-        process.wait()
+        with suppress(LaunchError):  # said again by one that had ended before
+            process.wait()
         process.release()
         os.lseek(output.fileno(), 0, os.SEEK_SET)
         said = output.read().decode("utf-8", "replace").strip()
