@@ -213,8 +213,4 @@ def _claims(call: Call) -> bool:
     target = call.request.headers.get("x-amz-target")
     if target:
         return target.rpartition(".")[0] == call.service.metadata.get("targetPrefix")
-    if isinstance(call.protocol, RestProtocol):
-        return call.protocol.route_of(call) is not None
-    if isinstance(call.protocol, RpcV2CborProtocol):
-        return call.protocol.names(call.request) is not None
-    return isinstance(call.protocol, QueryProtocol)
+    return call.protocol.claims(call)

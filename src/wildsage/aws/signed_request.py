@@ -119,14 +119,22 @@ def read_query(request: HttpRequest) -> Claim:
     )
 
 
+@lru_cache(maxsize=256)
 def _read_credential(text: str) -> tuple[str, Scope]:
     """Split ``KEY/DATE/REGION/SERVICE/aws4_request``; what is absent becomes empty."""
     key, date, region, service, *_ = [*text.split("/"), "", "", "", ""]
     return key, Scope(date, region, service)
 
 
+@lru_cache(maxsize=256)
+def _is_whole(credential: str) -> bool:
+    """Tell whether a credential has its five parts."""
+    parts = credential.split("/")
+    return len(parts) == 5 and "" not in parts and parts[4] == "aws4_request"
+
+
 def _check_scope(dialect: Dialect, credential: str, scope: Scope, *, presigned: bool) -> None:
-    if credential.count("/") != 4 or not credential.endswith("/aws4_request") or "" in credential.split("/"):
+    if not _is_whole(credential):
         raise incomplete(
             dialect,
             f"Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/aws4_request,"

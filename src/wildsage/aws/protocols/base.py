@@ -113,6 +113,10 @@ class Protocol(ABC):
         """Return how many bytes a body may have; None for a stream."""
         return LARGEST_DOCUMENT
 
+    def claims(self, _call: Call) -> bool:
+        """Tell, without a target header, whether a request is for this service and not for a namesake."""
+        return False
+
     @abstractmethod
     async def find_operation(self, call: Call) -> str:
         """Return the name of the operation that is called.

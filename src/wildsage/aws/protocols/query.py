@@ -39,6 +39,10 @@ class QueryProtocol(Protocol):
         self._parsers: dict[str, Parse] = {}
         self._namespace: str = service.metadata.get("xmlNamespace", "")
 
+    def claims(self, _call: Call) -> bool:
+        """Claim every form."""
+        return True
+
     async def find_operation(self, call: Call) -> str:
         """Read the form, which may also stand in the query string, and return its ``Action``."""
         body = await read_document(call.request, self.service.name)

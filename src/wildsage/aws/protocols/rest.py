@@ -68,6 +68,10 @@ class RestProtocol(Protocol):
         route: Route | None = call.parameters["route"]
         return route
 
+    def claims(self, call: Call) -> bool:
+        """Claim what has a route."""
+        return self.route_of(call) is not None
+
     def prepare(self) -> None:
         """Make the routes now, not with the first request."""
         _ = self.router

@@ -27,6 +27,10 @@ class RpcV2CborProtocol(RpcProtocol):
             return None
         return found["operation"]
 
+    def claims(self, call: Call) -> bool:
+        """Claim what names this service in its path."""
+        return self.names(call.request) is not None
+
     async def find_operation(self, call: Call) -> str:
         """Read the operation off the path, ``/service/GraniteServiceVersion20100801/operation/ListMetrics``."""
         name = self.names(call.request)
