@@ -6,6 +6,12 @@ from tests.testing.programs import left_of
 pytest_plugins = "pytester"
 
 
+def run(pytester, *words):
+    """Run a suite with our plug-in alone: others cost a second to import."""
+    pytester._monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    return pytester.runpytest_subprocess("-p", "no:cacheprovider", "-p", "wildsage.testing.plugin", *words)
+
+
 @pytest.fixture(autouse=True)
 def _no_outer_plugins(monkeypatch):
     for name in ("PYTEST_XDIST_WORKER", "PYTEST_XDIST_WORKER_COUNT", "PYTEST_ADDOPTS"):
@@ -57,7 +63,7 @@ def test_fixtures_and_the_report_of_a_failure(pytester):
             waiter.wait(TrainingJobName="bad-data")
         """
     )
-    result = pytester.runpytest_subprocess("-p", "no:cacheprovider")
+    result = run(pytester)
     result.assert_outcomes(passed=2, failed=1, errors=1)
     result.stdout.fnmatch_lines_random(
         [
@@ -109,5 +115,5 @@ def test_who_uses_no_fixture_imports_nothing(pytester):
 def test_a_scope_that_is_none_is_told(pytester):
     pytester.makeini("[pytest]\nwildsage_scope = planet\n")
     pytester.makepyfile("def test_it(wildsage_server): pass")
-    result = pytester.runpytest_subprocess("-p", "no:cacheprovider")
+    result = run(pytester)
     assert "wildsage_scope = 'planet'" in result.stdout.str() + result.stderr.str()
