@@ -61,11 +61,11 @@ def test_a_handler_gets_the_request_and_its_context():
 
 def test_steps_run_in_order_and_the_first_failure_wins():
     async def forbid(_request):
-        raise ServiceError("no", code="InvalidSignatureException", status=400)
+        raise ServiceError("no", code="InvalidSignatureException", status=403)
 
     status, body = call_json(gateway(authenticate=forbid), "NoSuchOperation", b"{broken")
 
-    assert (status, body["__type"]) == (400, "InvalidSignatureException")
+    assert (status, body["__type"]) == (403, "InvalidSignatureException")
 
 
 def test_authorization_stands_between_validation_and_the_handler():
@@ -339,10 +339,10 @@ def test_every_region_of_botocore_exists(service, region, partition):
 @pytest.mark.parametrize(
     ("service", "status", "code"),
     [
-        ("sagemaker", 400, '"__type":"InvalidSignatureException"'),
+        ("sagemaker", 403, '"__type":"InvalidSignatureException"'),
         ("sagemaker-runtime", 403, "Credential should be scoped"),
-        ("logs", 400, '"__type":"InvalidSignatureException"'),
-        ("s3", 400, "<Code>AuthorizationHeaderMalformed</Code>"),
+        ("logs", 403, '"__type":"InvalidSignatureException"'),
+        ("s3", 403, "<Code>AuthorizationHeaderMalformed</Code>"),
         ("sts", 403, "<Code>SignatureDoesNotMatch</Code>"),
         ("iam", 403, "<Code>SignatureDoesNotMatch</Code>"),
     ],
@@ -371,8 +371,8 @@ def test_a_region_that_is_none_is_refused_as_each_protocol_does(service, status,
 def test_a_whole_partition_is_a_region_of_the_services_that_span_it_only(pseudo, region):
     for service in ("iam", "sts", "s3"):
         assert [found for found, _ in region_seen(service, pseudo)[2]] == [region]
-    for service, status in (("sagemaker", 400), ("sagemaker-runtime", 403), ("logs", 400)):
-        assert region_seen(service, pseudo)[::2] == (status, [])
+    for service in ("sagemaker", "sagemaker-runtime", "logs"):
+        assert region_seen(service, pseudo)[::2] == (403, [])
 
 
 def test_a_body_of_unknown_length_is_read_up_to_the_limit():

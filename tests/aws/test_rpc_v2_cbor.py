@@ -97,11 +97,11 @@ def test_what_is_not_there_is_told_in_the_protocol_of_the_request(protocol):
 
 def test_a_refusal_of_authentication_is_told_in_cbor():
     async def forbid(_request):
-        raise ServiceError("no", code="InvalidSignatureException", status=400)
+        raise ServiceError("no", code="InvalidSignatureException", status=403)
 
     status, headers, document = cbor(gateway(authenticate=forbid), "ListMetrics")
 
-    assert (status, document) == (400, {"__type": "InvalidSignatureException", "message": "no"})
+    assert (status, document) == (403, {"__type": "InvalidSignatureException", "message": "no"})
     assert (headers["content-type"], headers["smithy-protocol"]) == ("application/cbor", "rpc-v2-cbor")
     assert headers["x-amzn-requestid"]
 

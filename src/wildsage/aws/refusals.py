@@ -1,10 +1,9 @@
-"""How AWS says no to a request that is not, or not rightly, signed: the same refusal in four dialects.
+"""How AWS says no to a request that is not, or not rightly, signed: the same refusal in three dialects.
 
-Codes and texts: "Error Responses" (Amazon S3 API Reference), "Common Errors" (STS, IAM and SageMaker API
-References), and what the services answer. Statuses: decision 25.
+Every refusal is a 403 (decision 25). Codes and texts: "Error Responses" (Amazon S3 API Reference), "Common
+Errors" (STS, IAM and SageMaker API References), and what the services answer.
 """
 
-from collections.abc import Mapping
 from enum import Enum
 
 from wildsage.aws.http import HttpRequest
@@ -19,8 +18,7 @@ class Dialect(Enum):
 
     S3 = "s3"
     QUERY = "query"
-    RPC = "json and rpc-v2-cbor"
-    REST_JSON = "rest-json"
+    JSON = "json"
 
 
 def dialect_of(request: HttpRequest, service: str) -> Dialect:
@@ -29,41 +27,20 @@ def dialect_of(request: HttpRequest, service: str) -> Dialect:
         return Dialect.S3
     content_type = request.headers.get("content-type")
     if "x-amz-target" in request.headers or "smithy-protocol" in request.headers:
-        return Dialect.RPC
+        return Dialect.JSON
     is_form = content_type.startswith("application/x-www-form-urlencoded")
     in_query = "Action=" in request.query_string and any(name == "Action" for name, _ in request.query())
     if service in QUERY_SERVICES or is_form or in_query:
         return Dialect.QUERY
-    if content_type.startswith("application/x-amz-json"):
-        return Dialect.RPC
     if service or "json" in content_type or request.path.startswith("/endpoints/"):
-        return Dialect.REST_JSON
+        return Dialect.JSON
     return Dialect.S3
 
 
 def _refusal(dialect: Dialect, codes: tuple[str, str, str], message: str) -> ServiceError:
     s3, query, json = codes
     code = {Dialect.S3: s3, Dialect.QUERY: query}.get(dialect, json)
-    return ServiceError(message, code=code, status=400 if code in _BAD_REQUESTS[dialect] else 403)
-
-
-_JSON_CODES = frozenset(
-    {
-        "ExpiredTokenException",
-        "IncompleteSignatureException",
-        "InvalidSignatureException",
-        "MissingAuthenticationTokenException",
-        "UnrecognizedClientException",
-    }
-)
-
-_BAD_REQUESTS: Mapping[Dialect, frozenset[str]] = {
-    Dialect.S3: frozenset({"AuthorizationHeaderMalformed", "ExpiredToken", "InvalidToken"}),
-    Dialect.QUERY: frozenset({"IncompleteSignature"}),
-    Dialect.RPC: _JSON_CODES,
-    Dialect.REST_JSON: frozenset(),
-}
-"""The codes that come with a 400. All others are a 403."""
+    return ServiceError(message, code=code, status=403)
 
 
 def missing(dialect: Dialect) -> ServiceError:
