@@ -170,6 +170,11 @@ def until(question: Callable[[], Answer], what: str, *, seconds: float = 60) -> 
     return answer
 
 
+def is_calm() -> bool:
+    """Tell whether this machine has time enough for a figure to mean something."""
+    return os.getloadavg()[0] <= 2 * (os.cpu_count() or 1)
+
+
 def processes_of(folder: Path) -> dict[int, str]:
     """Return the command lines, by process id, of all processes that name a folder."""
     entries = (entry for entry in Path("/proc").iterdir() if entry.name.isdigit())

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.acceptance.live import ROOT
+from tests.acceptance.live import ROOT, is_calm
 
 pytestmark = pytest.mark.acceptance
 
@@ -62,5 +62,5 @@ def test_diagnosis(
     assert done.returncode == 0, done.stdout[-6000:]
     assert "6 passed" in done.stdout
     report_wall("examples/diagnosis: pytest, imports included", seconds)
-    assert seconds < 60, "20 s on a machine that does nothing else"
+    assert seconds < 40 or not is_calm(), "20 s on a machine that does nothing else"
     assert [path.name for path in temporary.iterdir() if "wildsage" in path.name] == []

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 import xgboost
-from tests.acceptance.live import FOLDER, Live
+from tests.acceptance.live import FOLDER, Live, is_calm
 
 from wildsage.formats.ndarray import read_ndarrays
 
@@ -59,7 +59,7 @@ def test_sdk_v2_with_shorter_waits(server: Live, sdk2: str, tmp_path: Path, repo
     assert finished.outside == []
     assert "Training job completed" in finished.stdout or "Completed - Training" in finished.stdout
     assert "is not known" not in finished.stderr
-    assert finished.seconds < 30, "the endpoint alone is looked at after 30 s otherwise"
+    assert finished.seconds < 30 or not is_calm(), "the endpoint alone is looked at after 30 s otherwise"
 
 
 def test_sdk_v3_builtin_algorithm(server: Live, sdk3: str, tmp_path: Path, report_wall: ReportWall):
