@@ -113,7 +113,8 @@ class Day:
 @pytest.fixture
 def traced(cold_platform, tmp_path):
     disk = Disk(cold_platform.layout.root, tmp_path, traced=True)
-    return cold_platform, disk
+    yield cold_platform, disk
+    disk.close()
 
 
 @pytest.mark.parametrize("rounds", [2, pytest.param(12, marks=pytest.mark.faults)])

@@ -27,6 +27,7 @@ struct control {
     int64_t mode;
     int64_t countdown; /* BROKEN: this many calls succeed first; then one fails */
     int64_t hits;      /* how many calls failed */
+    int64_t exactly;   /* whether `match` is the whole path */
     char match[1000];  /* only paths that begin so */
 };
 
@@ -93,7 +94,8 @@ static int resolve(int folder, const char *name, char *path) {
 }
 
 static int fails(const char *path, int grows) {
-    if (!control || control->mode == OFF || strncmp(path, control->match, strlen(control->match))) return 0;
+    if (!control || control->mode == OFF) return 0;
+    if (strncmp(path, control->match, strlen(control->match) + !!control->exactly)) return 0;
     if (control->mode == FULL) {
         if (!grows) return 0;
         control->hits++;

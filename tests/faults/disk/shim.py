@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 _SOURCE = Path(__file__).with_name("shim.c")
-_CONTROL = struct.Struct("=qqq1000s")
+_CONTROL = struct.Struct("=qqqq1000s")
 _RECORD = struct.Struct("=QQIIIc3x")
 OFF, FULL, BROKEN = range(3)
 
@@ -54,9 +54,9 @@ class Disk:
         if traced:
             self.environment["DISK_TRACE"] = str(self.trace)
 
-    def fill(self, match: str = "") -> None:
-        """No file whose path below the root begins with `match` grows from now on."""
-        self._set(FULL, 0, match)
+    def fill(self, match: str = "", *, exactly: bool = False) -> None:
+        """No file whose path below the root begins with `match` (or is exactly that) grows from now on."""
+        self._set(FULL, 0, match, exactly=exactly)
 
     def break_after(self, calls: int, match: str = "") -> None:
         """After so many writes and syncs, one fails with an I/O error; then the disk works again."""
@@ -73,9 +73,14 @@ class Disk:
         hits: int = _CONTROL.unpack(self._block[:])[2]
         return hits
 
-    def _set(self, mode: int, countdown: int, match: str) -> None:
+    def close(self) -> None:
+        """Let go of the control block."""
+        self._block.close()
+        self._file.close()
+
+    def _set(self, mode: int, countdown: int, match: str, *, exactly: bool = False) -> None:
         # The mode last: it arms the rest.
-        rest = _CONTROL.pack(0, countdown, 0, os.fsencode(f"{self.root}/{match}"))
+        rest = _CONTROL.pack(0, countdown, 0, exactly, os.fsencode(f"{self.root}/{match}"))
         self._block[:8] = bytes(8)
         self._block[8:] = rest[8:]
         self._block[:8] = struct.pack("=q", mode)
