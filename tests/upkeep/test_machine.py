@@ -141,6 +141,7 @@ def test_uninstall_lists_everything_and_leaves_nothing(home):
     assert "Nothing of Wildsage is here" in home.run("uninstall")
 
 
+@pytest.mark.faults
 def test_reset_empties_the_state_and_keeps_the_installation(home):
     session, _ = home.begin()
     keys = home.layout.credentials.read_text()
