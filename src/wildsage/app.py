@@ -51,6 +51,7 @@ from wildsage.services.sagemaker.training_job import TrainingJobRules, TrainingJ
 from wildsage.services.sagemaker_runtime.invocation import Invocations
 from wildsage.services.sts.sessions import Sessions
 from wildsage.serving.fleet import Rooms as ServingRooms
+from wildsage.serving.invocation_metrics import InvocationMetrics
 from wildsage.serving.orders import OrderDesk
 from wildsage.serving.reconciler import ServingReconciler
 from wildsage.serving.router import Router
@@ -151,7 +152,8 @@ class Application:
         self._instruments = Instruments()
         self._capacity = Capacity(os.cpu_count() or 1)
         self._health = Health(layout.root, (self._state, self._telemetry))
-        self._invocations = Invocations(self._router, self._instruments)
+        self._invoked = InvocationMetrics(self._metrics, self._router, clock)
+        self._invocations = Invocations(self._router, self._instruments, self._invoked.count)
         rooms = self._training_rooms(settings)
         self._training = TrainingReconciler(rooms, self._capacity)
         self._replays = Replays(rooms, self._capacity)
@@ -202,6 +204,7 @@ class Application:
         await self._serving.start()
         self._training.start()
         self._evaluator.start()
+        self._invoked.start()
         self._health.is_ready = True
         # Beside the first requests, which wait for no more of it than they need.
         self._warming = asyncio.create_task(asyncio.to_thread(self.gateway.warm), name="warm")
@@ -212,6 +215,7 @@ class Application:
         if self._warming is not None:
             await self._warming
         await self._evaluator.stop()
+        await self._invoked.stop()
         await self._training.stop()
         await self._serving.stop()
         self.close()

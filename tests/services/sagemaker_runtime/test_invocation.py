@@ -183,3 +183,16 @@ def test_a_header_cannot_bring_another(context, value):
     error = refused(runtime(Target()), context, CustomAttributes=value)
     assert (error.code, error.status) == ("ValidationError", 400)
     assert "must be one line of ASCII" in error.message
+
+
+def test_every_call_of_a_model_is_counted_with_its_status(context):
+    counted = []
+    router = runtime(Target(Reply(200, b"", {}), Reply(404, b"", {}), CallTimeoutError("slow")))._router
+    service = Invocations(router, count=lambda *call: counted.append(call))
+    invoke(service, context)
+    refused(service, context)
+    refused(service, context)
+    refused(service, context, EndpointName="other")
+    place = ("123456789012", "us-west-2", "live", "AllTraffic")
+    assert [(call[0], call[1]) for call in counted] == [(place, 200), (place, 404), (place, 0)]
+    assert all(seconds >= 0 for call in counted for seconds in call[2:])

@@ -1,5 +1,7 @@
 """InvokeEndpoint: the short way from the wire to a worker. No SQL, no disk: the router's snapshot decides."""
 
+from collections.abc import Callable
+
 from wildsage.core.arns import Arn
 from wildsage.core.context import RequestContext
 from wildsage.core.errors import ServiceError
@@ -31,11 +33,18 @@ _TIMED_OUT = (
 )
 
 
+Count = Callable[[tuple[str, str, str, str], int, float, float], None]
+"""Told of each call of a model, as `wildsage.serving.invocation_metrics.InvocationMetrics.count`."""
+
+
 class Invocations:
     """Calls of endpoints in service."""
 
-    def __init__(self, router: Router, instruments: Instruments | None = None) -> None:
+    def __init__(
+        self, router: Router, instruments: Instruments | None = None, count: Count = lambda *_: None
+    ) -> None:
         self._router = router
+        self._count = count
         self._latency = (instruments or Instruments()).histogram(
             "wildsage_model_latency_seconds",
             "From sending an invocation to a worker to having read its answer.",
@@ -45,10 +54,11 @@ class Invocations:
     @operation("InvokeEndpoint")
     async def invoke(self, context: RequestContext, request: Request) -> Response:
         """Pass a request to a worker of the endpoint, and its answer back."""
+        arrived = context.clock.monotonic()
         headers = _headers(request)
         body = await _payload(request["Body"])
         name = request["EndpointName"]
-        variant, reply = await self._call(context, name, request.get("TargetVariant"), body, headers)
+        variant, reply = await self._call(context, name, request.get("TargetVariant"), body, headers, arrived)
         if not 200 <= reply.status < 300:
             raise _model_refused(context, name, reply)
         return {
@@ -71,6 +81,7 @@ class Invocations:
         wanted: str | None,
         body: bytes,
         headers: list[tuple[str, str]],
+        arrived: float,
     ) -> tuple[str, Reply]:
         """Call the least busy worker. Only a request that was certainly not sent goes to another one."""
         key = RouteKey(context.account, context.region, name)
@@ -92,9 +103,12 @@ class Invocations:
                 target.doubt()
             except CallError as error:
                 target.doubt()
+                self._count((*key, variant), 0, context.clock.monotonic() - began, began - arrived)
                 raise _no_answer(context, name, error) from None
             else:
-                self._latency.observe((*key, variant), context.clock.monotonic() - began)
+                place, took = (*key, variant), context.clock.monotonic() - began
+                self._latency.observe(place, took)
+                self._count(place, reply.status, took, began - arrived)
                 return variant, reply
         raise _unavailable(name, f"{_ATTEMPTS} workers could not be reached")
 
