@@ -38,6 +38,7 @@ from wildsage.services.ecr.handlers import ecr_handlers
 from wildsage.services.events.handlers import events_handlers
 from wildsage.services.iam.handlers import iam_handlers
 from wildsage.services.logs.handlers import logs_handlers
+from wildsage.services.logs.metric_counting import MetricCounting
 from wildsage.services.operation import Handler, operations_of
 from wildsage.services.s3.samples import with_samples
 from wildsage.services.s3.service import s3_operations
@@ -61,6 +62,7 @@ from wildsage.store.alarms import Alarms
 from wildsage.store.buckets import Buckets
 from wildsage.store.database import Database
 from wildsage.store.layout import Layout
+from wildsage.store.log_retention import LogRetention
 from wildsage.store.logs import LogStreams
 from wildsage.store.metrics import MetricStore
 from wildsage.store.object_access import RoleObjects
@@ -71,6 +73,7 @@ from wildsage.store.runs import Runs
 from wildsage.store.tags import Tags
 from wildsage.supervisor.kept import KeepLimits
 from wildsage.telemetry.evaluator import AlarmEvaluator
+from wildsage.telemetry.housekeeping import Housekeeping
 from wildsage.toolkit.resolve import load_spec
 from wildsage.upkeep.garbage import Garbage
 
@@ -142,6 +145,8 @@ class Application:
         self._tokens = RunTokens(self._state)
         self._logs = LogStreams(self._telemetry, layout.logs)
         self._metrics = MetricStore(self._telemetry)
+        self._logs.on_events(MetricCounting(clock))
+        self._housekeeping = Housekeeping(LogRetention(self._logs), self._metrics, clock)
         self._alarms = Alarms(self._resources)
         self._evaluator = AlarmEvaluator(self._alarms, self._metrics, clock)
         environments = framework_environments(settings.cache_dir)
@@ -205,6 +210,7 @@ class Application:
         self._training.start()
         self._evaluator.start()
         self._invoked.start()
+        self._housekeeping.start()
         self._health.is_ready = True
         # Beside the first requests, which wait for no more of it than they need.
         self._warming = asyncio.create_task(asyncio.to_thread(self.gateway.warm), name="warm")
@@ -214,6 +220,7 @@ class Application:
         self._health.is_ready = False
         if self._warming is not None:
             await self._warming
+        await self._housekeeping.stop()
         await self._evaluator.stop()
         await self._invoked.stop()
         await self._training.stop()

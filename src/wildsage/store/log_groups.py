@@ -60,6 +60,44 @@ class LogGroups:
             raise GroupNotFoundError(name)
         return _group(row)
 
+    def group_page(self, account: str, region: str, prefix: str, after: str, limit: int) -> list[LogGroup]:
+        """Return up to `limit` groups behind the name `after` whose names begin with `prefix`, by name."""
+        rows = self.database.read(
+            "SELECT * FROM log_group WHERE account = ? AND region = ? AND name >= ? AND name < ? AND name > ?"
+            " ORDER BY name LIMIT ?",
+            (account, region, prefix, prefix + "\U0010ffff", after, limit),
+        )
+        return [_group(row) for row in rows]
+
+    def stored_bytes(self, group: LogGroup) -> int:
+        """Return how much the events of a group take."""
+        row = self.database.read_one(
+            "SELECT COALESCE(SUM(scanned - dropped), 0) AS size FROM log_stream WHERE group_id = ?",
+            (group.id,),
+        )
+        return 0 if row is None else int(row["size"])
+
+    def groups_with_retention(self) -> list[LogGroup]:
+        """Return the groups of all accounts and regions whose events go with their age."""
+        rows = self.database.read("SELECT * FROM log_group WHERE retention_days IS NOT NULL ORDER BY id")
+        return [_group(row) for row in rows]
+
+    async def create_group(
+        self, account: str, region: str, name: str, at: float, tags: dict[str, str]
+    ) -> bool:
+        """Make a group with its tags. Returns False if the name is taken."""
+
+        def make(transaction: Transaction) -> bool:
+            made = self.ensure_group(transaction, account, region, name, at)
+            if made and tags:
+                transaction.execute(
+                    "UPDATE log_group SET tags = ? WHERE account = ? AND region = ? AND name = ?",
+                    (json.dumps(tags), account, region, name),
+                )
+            return made
+
+        return await self.database.write(make)
+
     @staticmethod
     def ensure_group(transaction: Transaction, account: str, region: str, name: str, at: float) -> bool:
         """Make the group unless it exists. Returns True if it was made."""

@@ -1,48 +1,87 @@
-"""Log groups keep events for so many days: streams whose last event is older lose their content."""
+"""Old events go: their room in a segment is given back, and positions stay what they are."""
 
-import fcntl
 import os
-import uuid
-from contextlib import suppress
+import sqlite3
 
+from wildsage.formats.logframes import SMALLEST_GAP, drop_before, read_frames
 from wildsage.store.database import Transaction
-from wildsage.store.logs import LogStream, LogStreams
+from wildsage.store.logs import LogStream, LogStreams, is_only_writer
 
-_DAY_MILLISECONDS = 24 * 3600 * 1000
-
-
-def expired_streams(logs: LogStreams, at: float) -> list[LogStream]:
-    """Return the streams that have content, all of it past its group's retention."""
-    rows = logs.database.read(
-        "SELECT log_stream.id FROM log_stream JOIN log_group ON log_group.id = log_stream.group_id"
-        " WHERE log_group.retention_days IS NOT NULL"
-        " AND log_stream.last_event_ms < ? - log_group.retention_days * ?",
-        (int(at * 1000), _DAY_MILLISECONDS),
-    )
-    return [logs.stream_by_id(row["id"]) for row in rows]
+_DAY_MS = 86_400_000
 
 
-async def expire(logs: LogStreams, stream: LogStream) -> bool:
-    """Empty a stream; it stays, as AWS's does. False: somebody writes it, and nothing was done."""
-    try:
-        descriptor = os.open(stream.path, os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    try:
-        with suppress(BlockingIOError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # A new segment: who reads the old one now reads it to its end.
-            await logs.database.write(lambda transaction: _renew(transaction, stream))
-            stream.path.unlink(missing_ok=True)
-            return True
-    finally:
-        os.close(descriptor)
-    return False
+def oldest_kept(retention_days: int | None, now: float) -> int:
+    """Return the time in milliseconds before which a group shows no events."""
+    return 0 if retention_days is None else round(now * 1000) - retention_days * _DAY_MS
 
 
-def _renew(transaction: Transaction, stream: LogStream) -> None:
+class LogRetention:
+    """Applies the retention of groups to their segments. Readers hide what is too old until then."""
+
+    def __init__(self, logs: LogStreams) -> None:
+        self._logs = logs
+
+    async def sweep(self, now: float) -> None:
+        """Give back what is too old in all groups that have a retention."""
+        for stream, before_ms in self.candidates(now):
+            await self.expire(stream, before_ms)
+
+    def candidates(self, now: float) -> list[tuple[LogStream, int]]:
+        """Return the streams that have events which are too old, each with the time before which they are."""
+        return [
+            (stream, before_ms)
+            for group in self._logs.groups_with_retention()
+            for before_ms in (oldest_kept(group.retention_days, now),)
+            for stream in self._logs.streams_with_events_before(group, before_ms)
+        ]
+
+    async def expire(self, stream: LogStream, before_ms: int, *, dry_run: bool = False) -> int:
+        """Drop the events of a stream older than `before_ms`, as far as whole blocks are. Returns their bytes.
+
+        A stream that a supervisor writes at this moment is left alone.
+
+        Parameters
+        ----------
+        dry_run
+            Change nothing; say what would go.
+        """
+        return await self._logs.database.write(lambda t: _drop(t, stream, before_ms, dry_run=dry_run))
+
+
+def _drop(transaction: Transaction, stream: LogStream, before_ms: int, *, dry_run: bool) -> int:
+    # In the writer thread: the server appends nothing meanwhile.
+    row = transaction.execute("SELECT * FROM log_stream WHERE id = ?", (stream.id,)).fetchone()
+    if row is None or not stream.path.exists():
+        return 0
+    position = _expired_until(transaction, row, before_ms)
+    going = position - int(row["dropped"])
+    with stream.path.open("r+b") as file:
+        size = os.fstat(file.fileno()).st_size
+        # What is kept is copied: that is worth it only where more goes than stays.
+        worth_it = going >= SMALLEST_GAP and position <= size and size - position <= going
+        if not worth_it or not is_only_writer(file):
+            return 0
+        if dry_run:
+            return going
+        drop_before(stream.path, position)
+    with stream.path.open("rb") as file:
+        first = next(read_frames(file, position, 1), None)
     transaction.execute(
-        "UPDATE log_stream SET segment = ?, scanned = 0, first_event_ms = NULL, last_event_ms = NULL WHERE id = ?",
-        (f"{uuid.uuid4().hex}.log", stream.id),
+        "UPDATE log_stream SET dropped = ?, first_event_ms = ? WHERE id = ?",
+        (position, None if first is None else first.timestamp_ms, stream.id),
     )
-    transaction.execute("DELETE FROM log_position WHERE stream_id = ?", (stream.id,))
+    transaction.execute(
+        "DELETE FROM log_position WHERE stream_id = ? AND position < ?", (stream.id, position)
+    )
+    return going
+
+
+def _expired_until(transaction: Transaction, row: sqlite3.Row, before_ms: int) -> int:
+    """Return the position up to which every event is older than `before_ms`."""
+    if row["last_event_ms"] is None or row["last_event_ms"] < before_ms:
+        return int(row["scanned"])
+    found = transaction.execute(
+        "SELECT MAX(position) AS position FROM log_position WHERE stream_id = ? AND timestamp_ms < ?",
+        (row["id"], before_ms),
+    ).fetchone()
+    return int(found["position"] or 0)

@@ -16,12 +16,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from wildsage.formats.logframes import Frame, encode_frame, read_frames, whole_length
+from wildsage.formats.logframes import (
+    Frame,
+    encode_frame,
+    read_frames,
+    whole_length,
+)
 from wildsage.store.database import Database, Transaction
 from wildsage.store.log_groups import LogGroup, LogGroups
+from wildsage.store.log_pages import StreamOrder, page_query
 
 _INDEX_EVERY_BYTES = 128 * 1024
 _SCAN_FRAMES = 5_000
+_TAILER_BEHIND_MS = 60_000
 LARGEST_PAGE_BYTES = 1_048_576
 LARGEST_PAGE_EVENTS = 10_000
 
@@ -40,6 +47,7 @@ class LogStream:
     path: Path
     created_at: float
     scanned: int
+    dropped: int
     first_event_ms: int | None
     last_event_ms: int | None
     ingested_at: float | None
@@ -55,6 +63,8 @@ class MetricPoint:
 
 
 Scrape = Callable[[Frame], Iterable[MetricPoint]]
+NewEvents = Callable[[Transaction, int, Sequence[Frame]], None]
+"""Told of a group's new events, by its id, in the transaction that indexes them."""
 Keep = Callable[[Transaction, Sequence[MetricPoint]], None]
 """Keeps what was scraped somewhere else too, in the same transaction."""
 
@@ -73,6 +83,11 @@ class LogStreams(LogGroups):
     def __init__(self, database: Database, folder: Path) -> None:
         super().__init__(database)
         self._folder = folder
+        self._on_events: NewEvents = lambda *_: None
+
+    def on_events(self, told: NewEvents) -> None:
+        """Tell somebody of all new events."""
+        self._on_events = told
 
     async def delete_group(self, group: LogGroup) -> None:
         """Remove a group, its streams and their content. A supervisor that still writes is not disturbed."""
@@ -88,6 +103,30 @@ class LogStreams(LogGroups):
             "SELECT * FROM log_stream WHERE group_id = ? AND name >= ? AND name < ? ORDER BY name",
             (group.id, prefix, prefix + "\U0010ffff"),
         )
+        return [self._stream(row) for row in rows]
+
+    def streams_since(self, group: LogGroup, prefix: str, since_ms: int) -> list[LogStream]:
+        """Return the streams that may have events of `since_ms` or later, by name.
+
+        The tailer may be some moments behind the newest events.
+        """
+        rows = self.database.read(
+            "SELECT * FROM log_stream WHERE group_id = ? AND name >= ? AND name < ?"
+            " AND (last_event_ms IS NULL OR last_event_ms >= ?) ORDER BY name",
+            (group.id, prefix, prefix + "\U0010ffff", since_ms - _TAILER_BEHIND_MS),
+        )
+        return [self._stream(row) for row in rows]
+
+    def streams_with_events_before(self, group: LogGroup, before_ms: int) -> list[LogStream]:
+        """Return the streams of a group whose first event is older than `before_ms`."""
+        rows = self.database.read(
+            "SELECT * FROM log_stream WHERE group_id = ? AND first_event_ms < ?", (group.id, before_ms)
+        )
+        return [self._stream(row) for row in rows]
+
+    def stream_page(self, group: LogGroup, order: StreamOrder, limit: int) -> list[LogStream]:
+        """Return up to `limit` streams of a group in some order."""
+        rows = self.database.read(*page_query(group.id, order, limit))
         return [self._stream(row) for row in rows]
 
     def stream(self, group: LogGroup, name: str) -> LogStream:
@@ -160,14 +199,15 @@ class LogStreams(LogGroups):
         StreamNotFoundError
             If the stream was deleted meanwhile.
         """
-        data = b"".join(encode_frame(timestamp_ms, message.encode()) for timestamp_ms, message in events)
+        now_ms = round(at * 1000)
+        data = b"".join(encode_frame(time_ms, message.encode(), now_ms) for time_ms, message in events)
 
         def store(transaction: Transaction) -> None:
             # In the writer thread: appends to one stream never interleave.
             if transaction.execute("SELECT 1 FROM log_stream WHERE id = ?", (stream.id,)).fetchone() is None:
                 raise StreamNotFoundError(stream.name)
             with stream.path.open("a+b") as file:
-                if _is_only_writer(file):
+                if is_only_writer(file):
                     file.truncate(whole_length(file, min(stream.scanned, _size(file))))
                 file.write(data)
                 file.flush()
@@ -273,6 +313,7 @@ class LogStreams(LogGroups):
             (frames[-1].end, min(known), max(known), at, stream_id),
         )
         transaction.notify(f"log-{stream_id}")
+        self._on_events(transaction, row["group_id"], frames)
         return len(frames), [point for frame in frames for point in scrape(frame)]
 
     @staticmethod
@@ -314,6 +355,7 @@ class LogStreams(LogGroups):
             path=self._folder / row["segment"],
             created_at=row["created_at"],
             scanned=row["scanned"],
+            dropped=row["dropped"],
             first_event_ms=row["first_event_ms"],
             last_event_ms=row["last_event_ms"],
             ingested_at=row["ingested_at"],
@@ -329,7 +371,7 @@ def _index(frames: Iterable[Frame], last_event_ms: int | None) -> Iterator[tuple
             yield frame.start, latest_ms
 
 
-def _is_only_writer(file: BinaryIO) -> bool:
+def is_only_writer(file: BinaryIO) -> bool:
     """Lock a segment until it is closed; False where a supervisor, which lives, writes it."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -18,7 +18,7 @@ from wildsage.images.registered import RegisteredImages
 from wildsage.store.backup import PINNED
 from wildsage.store.buckets import Buckets
 from wildsage.store.layout import Layout
-from wildsage.store.log_retention import expire, expired_streams
+from wildsage.store.log_retention import LogRetention
 from wildsage.store.logs import LogStreams
 from wildsage.store.uploads import Uploads
 from wildsage.supervisor.contract import JOB_FILE
@@ -104,10 +104,10 @@ class Garbage:
 
     async def _streams(self, *, dry_run: bool) -> Collected:
         count = size = 0
-        for stream in expired_streams(self.logs, self.clock.now()):
-            length, _ = tree_size(stream.path)
-            if dry_run or await expire(self.logs, stream):
-                count, size = count + 1, size + length
+        retention = LogRetention(self.logs)
+        for stream, before_ms in retention.candidates(self.clock.now()):
+            gone = await retention.expire(stream, before_ms, dry_run=dry_run)
+            count, size = count + (gone > 0), size + gone
         return Collected("log streams past their retention", count, size)
 
     # Folders

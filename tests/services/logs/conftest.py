@@ -12,6 +12,7 @@ from wildsage.aws.gateway import Gateway
 from wildsage.core.clock import SystemClock
 from wildsage.core.credentials import AccessKey
 from wildsage.services.logs.handlers import logs_handlers
+from wildsage.services.logs.metric_counting import MetricCounting
 from wildsage.store.database import Database
 from wildsage.store.logs import LogStreams
 
@@ -35,6 +36,7 @@ def served(tmp_path_factory):
     folder = tmp_path_factory.mktemp("logs")
     database, clock = Database(folder / "telemetry.db", "telemetry", durable=False), SystemClock()
     store = LogStreams(database, folder)
+    store.on_events(MetricCounting(clock))
     gateway = Gateway(
         handlers={"logs": logs_handlers(store)},
         authenticate=Authenticator({KEY.access_key_id: KEY}.get, clock),

@@ -13,7 +13,7 @@ from wildsage.store.logs import LogStream, LogStreams, StreamNotFoundError
 
 T = TypeVar("T")
 
-_DEFAULT_PAGE = 50
+DEFAULT_PAGE = 50
 _PAGE_MEMBERS = frozenset({"nextToken", "limit"})
 
 
@@ -133,7 +133,7 @@ def page(
         ordered = [
             item for item in ordered if (position(item) < after if descending else position(item) > after)
         ]
-    limit = request.get("limit", _DEFAULT_PAGE)
+    limit = request.get("limit", DEFAULT_PAGE)
     response: Response = {member: [show(item) for item in ordered[:limit]]}
     if len(ordered) > limit:
         response["nextToken"] = write_token(request, position(ordered[limit - 1]))

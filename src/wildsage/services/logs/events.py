@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from wildsage.core.clock import Clock
 from wildsage.core.context import RequestContext
 from wildsage.formats.logframes import LARGEST_MESSAGE, Frame
 from wildsage.services.logs.common import (
@@ -19,6 +18,7 @@ from wildsage.services.logs.common import (
 )
 from wildsage.services.logs.streams import SEQUENCE_TOKEN
 from wildsage.services.operation import Request, Response, operation
+from wildsage.store.log_retention import oldest_kept
 from wildsage.store.logs import (
     LARGEST_PAGE_BYTES,
     LARGEST_PAGE_EVENTS,
@@ -61,7 +61,7 @@ class LogEvents:
         stream = find_stream(self._logs, group, request["logStreamName"])
         events = [(event["timestamp"], event["message"]) for event in request["logEvents"]]
         _check_batch(events)
-        accepted, rejected = _within_time(events, context.clock)
+        accepted, rejected = _within_time(events, group.retention_days, context.clock.now())
         if accepted:
             try:
                 await self._logs.append(stream, accepted, context.clock.now())
@@ -74,21 +74,23 @@ class LogEvents:
         """Read a page of one stream. Both tokens are always there; at an end they stay what they were."""
         group = requested_group(self._logs, context, request)
         stream = find_stream(self._logs, group, request["logStreamName"])
-        page = await asyncio.to_thread(self._read, stream, request)
+        kept_ms = oldest_kept(group.retention_days, context.clock.now())
+        page = await asyncio.to_thread(self._read, stream, request, kept_ms)
         return {
             "events": [_show(frame) for frame in page.frames],
             "nextForwardToken": f"f/{page.end}",
             "nextBackwardToken": f"b/{page.start}",
         }
 
-    def _read(self, stream: LogStream, request: Request) -> Page:
+    def _read(self, stream: LogStream, request: Request, kept_ms: int) -> Page:
         limit = request.get("limit", LARGEST_PAGE_EVENTS)
-        wanted = between(request.get("startTime"), request.get("endTime"))
+        start_ms = max(request.get("startTime", 0), kept_ms)
+        wanted = between(start_ms, request.get("endTime"))
         token = request.get("nextToken")
         if token is None:
             if not request.get("startFromHead", False):
                 return _backward(self._logs, stream, None, limit, wanted)
-            start = self._logs.position_at(stream, request.get("startTime", 0))
+            start = self._logs.position_at(stream, start_ms)
             return _forward(self._logs, stream, start, limit, wanted)
         found = _TOKEN.fullmatch(token)
         if found is None:
@@ -99,12 +101,16 @@ class LogEvents:
         return read(self._logs, stream, int(found["position"]), limit, wanted)
 
 
-def between(start_ms: int | None, end_ms: int | None) -> Wanted:
+def between(start_ms: int, end_ms: int | None) -> Wanted:
     """Return the test whether an event lies in a time range: `start_ms` is part of it, `end_ms` is not."""
-    first = 0 if start_ms is None else start_ms
     if end_ms is None:
-        return lambda frame: frame.timestamp_ms >= first
-    return lambda frame: first <= frame.timestamp_ms < end_ms
+        return lambda frame: frame.timestamp_ms >= start_ms
+    return lambda frame: start_ms <= frame.timestamp_ms < end_ms
+
+
+def ingestion_ms(frame: Frame) -> int:
+    """Return when an event came in; lines of jobs are taken in the moment they are written."""
+    return frame.timestamp_ms if frame.ingested_ms is None else frame.ingested_ms
 
 
 def _forward(logs: LogStreams, stream: LogStream, position: int, limit: int, wanted: Wanted) -> Page:
@@ -143,9 +149,11 @@ def _backward(logs: LogStreams, stream: LogStream, position: int | None, limit: 
 
 
 def _show(frame: Frame) -> dict[str, Any]:
-    # Lines of jobs are taken in the moment they are written.
-    time = frame.timestamp_ms
-    return {"timestamp": time, "message": frame.message, "ingestionTime": time}
+    return {
+        "timestamp": frame.timestamp_ms,
+        "message": frame.message,
+        "ingestionTime": ingestion_ms(frame),
+    }
 
 
 def _check_batch(events: Sequence[tuple[int, str]]) -> None:
@@ -168,15 +176,18 @@ def _check_batch(events: Sequence[tuple[int, str]]) -> None:
 
 
 def _within_time(
-    events: Sequence[tuple[int, str]], clock: Clock
+    events: Sequence[tuple[int, str]], retention_days: int | None, now: float
 ) -> tuple[list[tuple[int, str]], dict[str, int]]:
     """Leave out what is too old or too new, and say so as ``rejectedLogEventsInfo``."""
-    now = milliseconds(clock.now())
-    old = sum(timestamp < now - _OLDEST_BEHIND_MS for timestamp, _ in events)
-    new = sum(timestamp > now + _NEWEST_AHEAD_MS for timestamp, _ in events)
+    now_ms, kept_ms = milliseconds(now), oldest_kept(retention_days, now)
+    old = sum(timestamp < now_ms - _OLDEST_BEHIND_MS for timestamp, _ in events)
+    expired = sum(timestamp < kept_ms for timestamp, _ in events)
+    new = sum(timestamp > now_ms + _NEWEST_AHEAD_MS for timestamp, _ in events)
     rejected = {}
     if old:
         rejected["tooOldLogEventEndIndex"] = old
+    if expired > old:
+        rejected["expiredLogEventEndIndex"] = expired
     if new:
         rejected["tooNewLogEventStartIndex"] = len(events) - new
-    return list(events[old : len(events) - new]), rejected
+    return list(events[max(old, expired) : len(events) - new]), rejected

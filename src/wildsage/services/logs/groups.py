@@ -1,25 +1,29 @@
 """Log groups, how long they are kept, and their tags."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from wildsage.core.context import RequestContext
 from wildsage.core.errors import NotFoundError, ServiceError
 from wildsage.services.logs.common import (
+    DEFAULT_PAGE,
     already_exists,
     find_group,
     group_arn,
     invalid_parameter,
     milliseconds,
     name_of,
-    page,
-    requested_group,
+    read_token,
+    write_token,
 )
 from wildsage.services.operation import Request, Response, operation
 from wildsage.store.log_groups import LogGroup
 from wildsage.store.logs import LogStreams
+from wildsage.store.metric_filters import MetricFilters
 
 _CLASS = "STANDARD"
 _MOST_TAGS = 50
+_READ_AHEAD = 200
 _RETENTIONS = frozenset(
     {1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731}
     | {1096, 1827, 2192, 2557, 2922, 3288, 3653}
@@ -29,8 +33,9 @@ _RETENTIONS = frozenset(
 class LogGroups:
     """Operations on log groups."""
 
-    def __init__(self, logs: LogStreams) -> None:
+    def __init__(self, logs: LogStreams, filters: MetricFilters) -> None:
         self._logs = logs
+        self._filters = filters
 
     @operation("CreateLogGroup")
     async def create(self, context: RequestContext, request: Request) -> Response:
@@ -42,13 +47,8 @@ class LogGroups:
         tags = request.get("tags", {})
         _check_tags(tags)
         name, at = request["logGroupName"], context.clock.now()
-        made = await self._logs.database.write(
-            lambda t: self._logs.ensure_group(t, context.account, context.region, name, at)
-        )
-        if not made:
+        if not await self._logs.create_group(context.account, context.region, name, at, tags):
             raise already_exists("log group")
-        if tags:
-            await self._logs.set_tags(find_group(self._logs, context, name), tags)
         return {}
 
     @operation("DeleteLogGroup")
@@ -65,25 +65,27 @@ class LogGroups:
             raise invalid_parameter(
                 "LogGroup name prefix and LogGroup name pattern are mutually exclusive parameters."
             )
-        groups = self._logs.groups(context.account, context.region, prefix)
-        wanted = {name_of(context, identifier) for identifier in request.get("logGroupIdentifiers", [])}
-        return page(
-            request,
-            "logGroups",
-            [
-                group
-                for group in groups
-                if pattern.lower() in group.name.lower()
-                and (not wanted or group.name in wanted)
-                and request.get("logGroupClass", _CLASS) == _CLASS
-            ],
-            position=lambda group: [group.name],
-            show=lambda group: self._show(context, group),
-        )
+        position = read_token(request)
+        limit = request.get("limit", DEFAULT_PAGE)
+        found: list[LogGroup] = []
+        for group in self._behind(context, prefix, "" if position is None else position[0]):
+            if _is_wanted(context, request, group):
+                found.append(group)
+            if len(found) > limit:
+                break
+        response: Response = {"logGroups": [self._show(context, group) for group in found[:limit]]}
+        if len(found) > limit:
+            response["nextToken"] = write_token(request, [found[limit - 1].name])
+        return response
+
+    def _behind(self, context: RequestContext, prefix: str, after: str) -> Iterator[LogGroup]:
+        while groups := self._logs.group_page(context.account, context.region, prefix, after, _READ_AHEAD):
+            yield from groups
+            after = groups[-1].name
 
     @operation("PutRetentionPolicy")
     async def put_retention(self, context: RequestContext, request: Request) -> Response:
-        """Record for how many days events are to be kept."""
+        """Show events for so many days; older ones go."""
         days = request["retentionInDays"]
         if days not in _RETENTIONS:
             raise invalid_parameter(
@@ -127,13 +129,6 @@ class LogGroups:
         """Return the tags of a group."""
         return {"tags": self._by_arn(context, request).tags}
 
-    @operation("DescribeMetricFilters")
-    async def describe_metric_filters(self, context: RequestContext, request: Request) -> Response:
-        """List the metric filters: there is no operation that makes one."""
-        if "logGroupName" in request:
-            requested_group(self._logs, context, request)
-        return {"metricFilters": []}
-
     def _by_arn(self, context: RequestContext, request: Request) -> LogGroup:
         arn = request["resourceArn"]
         if not arn.startswith("arn:"):
@@ -151,13 +146,22 @@ class LogGroups:
             "logGroupName": group.name,
             "creationTime": milliseconds(group.created_at),
             "retentionInDays": group.retention_days,
-            "metricFilterCount": 0,
+            "metricFilterCount": self._filters.count(group),
             "arn": f"{arn}:*",
             "logGroupArn": arn,
-            "storedBytes": sum(stream.scanned for stream in self._logs.streams(group)),
+            "storedBytes": self._logs.stored_bytes(group),
             "logGroupClass": _CLASS,
             "deletionProtectionEnabled": False,
         }
+
+
+def _is_wanted(context: RequestContext, request: Request, group: LogGroup) -> bool:
+    wanted = {name_of(context, identifier) for identifier in request.get("logGroupIdentifiers", [])}
+    return (
+        request.get("logGroupNamePattern", "").lower() in group.name.lower()
+        and (not wanted or group.name in wanted)
+        and request.get("logGroupClass", _CLASS) == _CLASS
+    )
 
 
 def _check_tags(tags: dict[str, str]) -> None:

@@ -14,10 +14,12 @@ from wildsage.services.logs.common import (
     requested_group,
     write_token,
 )
-from wildsage.services.logs.events import Wanted, between
-from wildsage.services.logs.pattern import FilterPattern
+from wildsage.services.logs.events import Wanted, between, ingestion_ms
+from wildsage.services.logs.metric_filters import read_pattern
 from wildsage.services.operation import Request, Response, operation
+from wildsage.store.log_cursors import CursorNotFoundError, LogCursors
 from wildsage.store.log_groups import LogGroup
+from wildsage.store.log_retention import oldest_kept
 from wildsage.store.logs import LARGEST_PAGE_BYTES, LARGEST_PAGE_EVENTS, LogStream, LogStreams
 
 _READ_AHEAD = 200
@@ -28,8 +30,9 @@ _MOST_SCANNED = 200_000
 class LogSearch:
     """Search over several streams."""
 
-    def __init__(self, logs: LogStreams) -> None:
+    def __init__(self, logs: LogStreams, cursors: LogCursors) -> None:
         self._logs = logs
+        self._cursors = cursors
 
     @operation("FilterLogEvents")
     async def filter(self, context: RequestContext, request: Request) -> Response:
@@ -43,19 +46,29 @@ class LogSearch:
             raise invalid_parameter(
                 "startFromHead = false is not supported by Wildsage here: use GetLogEvents for the latest events"
             )
-        streams = self._streams(group, request)
-        token = read_token(request)
-        positions: dict[str, int] = {} if token is None else dict(token[0])
-        wanted = _wanted(request)
+        start_ms = max(request.get("startTime", 0), oldest_kept(group.retention_days, context.clock.now()))
+        streams = self._streams(group, request, start_ms)
+        positions = self._positions(request)
+        wanted = _wanted(request, start_ms)
         limit = request.get("limit", LARGEST_PAGE_EVENTS)
-        start = request.get("startTime", 0)
-        events, finished = await asyncio.to_thread(self._search, streams, positions, wanted, limit, start)
+        events, finished = await asyncio.to_thread(self._search, streams, positions, wanted, limit, start_ms)
         response: Response = {"events": events, "searchedLogStreams": []}
         if events or not finished:
-            response["nextToken"] = write_token(request, [positions])
+            cursor = await self._cursors.keep(positions, context.clock.now())
+            response["nextToken"] = write_token(request, [cursor])
         return response
 
-    def _streams(self, group: LogGroup, request: Request) -> list[LogStream]:
+    def _positions(self, request: Request) -> dict[int, int]:
+        """Return where the search goes on, by id of the stream."""
+        token = read_token(request)
+        try:
+            return {} if token is None else self._cursors.find(token[0])
+        except CursorNotFoundError:
+            raise invalid_parameter(
+                "The specified nextToken has expired: tokens are good for a day. Search again without it"
+            ) from None
+
+    def _streams(self, group: LogGroup, request: Request, since_ms: int) -> list[LogStream]:
         names, prefix = request.get("logStreamNames"), request.get("logStreamNamePrefix", "")
         if names and prefix:
             raise invalid_parameter(
@@ -63,12 +76,12 @@ class LogSearch:
             )
         if names:
             return [find_stream(self._logs, group, name) for name in dict.fromkeys(names)]
-        return self._logs.streams(group, prefix)
+        return self._logs.streams_since(group, prefix, since_ms)
 
     def _search(
         self,
         streams: list[LogStream],
-        positions: dict[str, int],
+        positions: dict[int, int],
         wanted: Wanted,
         limit: int,
         start_ms: int,
@@ -84,15 +97,15 @@ class LogSearch:
                 if events and size > LARGEST_PAGE_BYTES:
                     return events, False
                 events.append(_show(by_name[name], frame))
-            positions[name] = frame.end
+            positions[by_name[name].id] = frame.end
             if len(events) == limit or scanned == _MOST_SCANNED:
                 return events, False
         return events, True
 
     def _frames(
-        self, stream: LogStream, positions: Mapping[str, int], start_ms: int
+        self, stream: LogStream, positions: Mapping[int, int], start_ms: int
     ) -> Iterator[tuple[int, str, int, Frame]]:
-        position = positions.get(stream.name)
+        position = positions.get(stream.id)
         if position is None:
             position = self._logs.position_at(stream, start_ms)
         while frames := self._logs.read_forward(stream, position, _READ_AHEAD):
@@ -101,12 +114,9 @@ class LogSearch:
             position = frames[-1].end
 
 
-def _wanted(request: Request) -> Wanted:
-    try:
-        matches = FilterPattern.parse(request.get("filterPattern", "")).matcher()
-    except ValueError as error:
-        raise invalid_parameter(str(error)) from None
-    in_time = between(request.get("startTime"), request.get("endTime"))
+def _wanted(request: Request, start_ms: int) -> Wanted:
+    matches = read_pattern(request.get("filterPattern", "")).matches
+    in_time = between(start_ms, request.get("endTime"))
     return lambda frame: in_time(frame) and matches(frame.message)
 
 
@@ -115,6 +125,6 @@ def _show(stream: LogStream, frame: Frame) -> dict[str, Any]:
         "logStreamName": stream.name,
         "timestamp": frame.timestamp_ms,
         "message": frame.message,
-        "ingestionTime": frame.timestamp_ms,
+        "ingestionTime": ingestion_ms(frame),
         "eventId": f"{frame.timestamp_ms:014d}{stream.id:08d}{frame.start:014d}",
     }

@@ -4,17 +4,20 @@ from typing import Any
 
 from wildsage.core.context import RequestContext
 from wildsage.services.logs.common import (
+    DEFAULT_PAGE,
     already_exists,
     find_group,
     find_stream,
     group_arn,
     invalid_parameter,
     milliseconds,
-    page,
+    read_token,
     requested_group,
+    write_token,
 )
 from wildsage.services.operation import Request, Response, operation
 from wildsage.store.log_groups import LogGroup
+from wildsage.store.log_pages import StreamOrder
 from wildsage.store.logs import LogStream, LogStreams
 
 SEQUENCE_TOKEN = "1"  # noqa: S105 - CloudWatch stopped looking at sequence tokens in 2023; old clients want one
@@ -49,22 +52,15 @@ class LogStreamOperations:
         by_time = request.get("orderBy") == "LastEventTime"
         if by_time and prefix:
             raise invalid_parameter("Cannot order by LastEventTime with a logStreamNamePrefix.")
-        return page(
-            request,
-            "logStreams",
-            self._logs.streams(group, prefix),
-            position=_by_last_event if by_time else _by_name,
-            show=lambda stream: _show(context, group, stream),
-            descending=request.get("descending", False),
-        )
-
-
-def _by_name(stream: LogStream) -> list[Any]:
-    return [stream.name]
-
-
-def _by_last_event(stream: LogStream) -> list[Any]:
-    return [stream.last_event_ms or 0, stream.name]
+        limit, position = request.get("limit", DEFAULT_PAGE), read_token(request)
+        order = StreamOrder(by_time, request.get("descending", False), prefix, position)
+        found = self._logs.stream_page(group, order, limit + 1)
+        response: Response = {"logStreams": [_show(context, group, stream) for stream in found[:limit]]}
+        if len(found) > limit:
+            last = found[limit - 1]
+            place = [last.last_event_ms or 0, last.name] if by_time else [last.name]
+            response["nextToken"] = write_token(request, place)
+        return response
 
 
 def _show(context: RequestContext, group: LogGroup, stream: LogStream) -> dict[str, Any]:
