@@ -177,6 +177,13 @@ def test_the_bus_prunes_itself(state):
     assert every(state)[0].sequence == 301
 
 
+def test_events_since_a_moment_begin_behind_a_number(state):
+    assert Events(state).before(0.0) == 0
+    for at in (1.0, 2.0, 3.0):
+        put(state, at=at)
+    assert [Events(state).before(at) for at in (0.0, 1.0, 1.5, 3.0, 3.5)] == [0, 0, 1, 2, 3]
+
+
 def test_an_empty_bus_is_pruned_in_peace(state):
     state.write_blocking(lambda t: Events.prune(t, 10.0))
     assert Events(state).newest() == 0

@@ -60,12 +60,12 @@ def _print_events(events: Events, arguments: argparse.Namespace, clock: Clock) -
     since = (
         clock.now() - arguments.since if isinstance(arguments.since, float) else arguments.since.timestamp()
     )
-    position = 0
+    position = events.before(since)
     while True:
         found = events.read(position, _BATCH)
         for event in found:
             position = event.sequence
-            if event.at >= since and arguments.region in (None, event.region):
+            if arguments.region in (None, event.region):
                 print(_line(event, as_json=arguments.json), flush=True)
         if not found and not arguments.follow:
             return
@@ -76,7 +76,7 @@ def _print_events(events: Events, arguments: argparse.Namespace, clock: Clock) -
 def _line(event: Event, *, as_json: bool) -> str:
     whole = envelope(event)
     if as_json:
-        return json.dumps(whole, ensure_ascii=False)
+        return json.dumps(whole)
     status = event.subject.get("status", "") or ("Created" if "arn" in event.subject else "")
     secondary = event.body.get("SecondaryStatus") if "arn" in event.subject else None
     if secondary not in (None, status):

@@ -230,6 +230,12 @@ class Events:
         rows = self.database.read("SELECT MAX(sequence) AS sequence FROM event")
         return int(rows[0]["sequence"] or 0)
 
+    def before(self, at: float) -> int:
+        """Return the number behind which the events since `at` begin: that of the newest where there are none."""
+        rows = self.database.read("SELECT MIN(sequence) AS first FROM event WHERE at >= ?", (at,))
+        first = rows[0]["first"]
+        return self.newest() if first is None else int(first) - 1
+
     def read(self, after: int, limit: int) -> list[Event]:
         """Return up to `limit` events behind the number `after`, in order."""
         rows = self.database.read(

@@ -43,6 +43,10 @@ def test_the_default_bus_is_always_there(events):
     bus = events.describe_event_bus()
     assert (bus["Name"], bus["Arn"]) == ("default", f"{ARN}:event-bus/default")
     assert "default" in [bus["Name"] for bus in events.list_event_buses()["EventBuses"]]
+    assert events.update_event_bus(Description="all")["Arn"] == bus["Arn"]
+    events.update_event_bus(Name="default", Description="everything")
+    assert events.describe_event_bus()["Description"] == "everything"
+    assert [bus["Name"] for bus in events.list_event_buses()["EventBuses"]].count("default") == 1
     assert refused("ValidationException", events.delete_event_bus, Name="default")
     refused("ResourceAlreadyExistsException", events.create_event_bus, Name="default")
 
@@ -217,6 +221,9 @@ def test_entries_are_on_the_bus_under_the_ids_of_the_answer(server, events):
         ({"DetailType": ""}, "InvalidArgument"),
         ({"Detail": "{"}, "MalformedDetail"),
         ({"Detail": "[1]"}, "MalformedDetail"),
+        ({"Detail": '{"a": NaN}'}, "MalformedDetail"),
+        ({"Detail": '{"a": "\\ud800"}'}, "MalformedDetail"),
+        ({"Detail": '{"a": 1e999}'}, "MalformedDetail"),
         ({"Detail": '{"a":' * 600 + "1" + "}" * 600}, "MalformedDetail"),
         ({"Detail": '{"a":' * 100_000}, "MalformedDetail"),
         ({"EventBusName": "nobody"}, "InvalidArgument"),

@@ -48,10 +48,11 @@ class Images:
     async def describe(self, context: RequestContext, request: Request) -> Response:
         """List the images of a repository by digest, or those that are named."""
         repository = self._registries.requested(context, request)
+        known = self._registries.images(context, repository)
         if "imageIds" in request:
-            images = [self._require(context, repository, one) for one in request["imageIds"]]
+            images = [self._require(repository, known, one) for one in request["imageIds"]]
         else:
-            images = self._registries.images(context, repository)
+            images = known
         by_digest = {image.digest: image for image in _filtered(images, request)}
         return PAGES.answer(
             request,
@@ -66,9 +67,10 @@ class Images:
         """Return the manifests of images."""
         repository = self._registries.requested(context, request)
         accepted = request.get("acceptedMediaTypes")
+        known = self._registries.images(context, repository)
         images, failures = [], []
         for one in request["imageIds"]:
-            found = self._find(context, repository, one)
+            found = self._find(repository, known, one)
             if isinstance(found, Image) and accepted and found.media_type not in accepted:
                 found = _failure(
                     one,
@@ -88,7 +90,7 @@ class Images:
         removed: list[ImageId] = []
         failures: list[Failure] = []
         for one in request["imageIds"]:
-            image = self._find(context, repository, one)
+            image = self._find(repository, self._registries.images(context, repository), one)
             if isinstance(image, Image):
                 tags = [one["imageTag"]] if "imageTag" in one else list(image.tags)
                 removed += _ids(image, tags)
@@ -118,8 +120,8 @@ class Images:
             for tag in tags:
                 await asyncio.to_thread(self._registries.registered.remove, f"{repository.name}:{tag}")
 
-    def _find(self, context: RequestContext, repository: Repository, one: ImageId) -> Image | Failure:
-        """Return the image of an id, or why there is none."""
+    def _find(self, repository: Repository, known: list[Image], one: ImageId) -> Image | Failure:
+        """Return the image of an id, or why there is none; `known` are the images of the repository."""
         tag, digest = one.get("imageTag"), one.get("imageDigest")
         if not tag and not digest:
             return _failure(
@@ -131,20 +133,17 @@ class Images:
                 f"Invalid request parameters: image digest should satisfy the regex '{_DIGEST.pattern}'",
             )  # fmt: skip
         if tag:
-            image = self._registries.tagged(context, repository, tag)
+            image = self._registries.tagged(repository, known, tag)
             if image is not None and digest not in (None, image.digest):
                 return _failure(
                     one, "ImageTagDoesNotMatchDigest", f"The tag {tag} is of the image {image.digest}"
                 )
         else:
-            found = (
-                image for image in self._registries.images(context, repository) if image.digest == digest
-            )
-            image = next(found, None)
+            image = next((image for image in known if image.digest == digest), None)
         return image or _failure(one, "ImageNotFound", "Requested image not found")
 
-    def _require(self, context: RequestContext, repository: Repository, one: ImageId) -> Image:
-        found = self._find(context, repository, one)
+    def _require(self, repository: Repository, known: list[Image], one: ImageId) -> Image:
+        found = self._find(repository, known, one)
         if isinstance(found, Image):
             return found
         shown = ", ".join(f"{name}:'{one.get(name, 'null')}'" for name in ("imageDigest", "imageTag"))

@@ -54,12 +54,13 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """A repository; `record` is None where no client made it."""
+    """A repository; `record` is None where no client made it, `is_own` tells whether it is the caller's."""
 
     registry: str
     name: str
     arn: str
     record: Resource | None
+    is_own: bool
 
     @property
     def body(self) -> dict[str, Any]:
@@ -85,7 +86,13 @@ class Registries:
         else:
             names = {*self._platform.repositories()}
         return [
-            Repository(registry, name, repository_arn(context, registry, name), records.get(name))
+            Repository(
+                registry,
+                name,
+                repository_arn(context, registry, name),
+                records.get(name),
+                registry == context.account,
+            )
             for name in sorted(names)
         ]
 
@@ -125,7 +132,7 @@ class Registries:
     def images(self, context: RequestContext, repository: Repository) -> list[Image]:
         """Return the images of a repository, by digest."""
         name = repository.name
-        if repository.registry != context.account:
+        if not repository.is_own:
             listed = [(one.digest, one.tags) for one in self._platform.images(name)]
         else:
             tags: dict[str, list[str]] = {}
@@ -134,15 +141,14 @@ class Registries:
                     tags.setdefault(one.digest, []).append(one.tag)
             listed = [(digest, tuple(sorted(names))) for digest, names in tags.items()]
         records = self.resources.below(context.account, context.region, IMAGE, f"{name}@")
-        put = [image_of(one) for one in records] if repository.registry == context.account else []
+        put = [image_of(one) for one in records] if repository.is_own else []
         found = [_without_layers(digest, names) for digest, names in listed] + put
         return sorted(found, key=lambda image: image.digest)
 
-    def tagged(self, context: RequestContext, repository: Repository, tag: str) -> Image | None:
-        """Return the image with a tag, of the platform also one whose tags have no end."""
-        found = (image for image in self.images(context, repository) if tag in image.tags)
-        image = next(found, None)
-        if image is None and repository.registry != context.account:
+    def tagged(self, repository: Repository, known: list[Image], tag: str) -> Image | None:
+        """Return the one of the known images with a tag, of the platform also one whose tags have no end."""
+        image = next((image for image in known if tag in image.tags), None)
+        if image is None and not repository.is_own:
             digest = self._platform.digest(repository.name, tag)
             return _without_layers(digest, (tag,)) if digest else None
         return image

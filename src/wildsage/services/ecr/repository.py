@@ -46,7 +46,7 @@ class Repositories:
         if any(one.name == name for one in self._registries.repositories(context, registry)):
             raise _exists(name, registry)
         arn, at = repository_arn(context, registry, name), context.clock.now()
-        fresh = Repository(registry, name, arn, None)
+        fresh = Repository(registry, name, arn, None, is_own=True)
         body = {**fresh.body, **{member: request[member] for member in _SETTINGS if member in request}}
 
         def store(transaction: Transaction) -> None:

@@ -24,7 +24,7 @@ _ECHOED = ("Description", "DeadLetterConfig", "LogConfig")
 
 
 class EventBuses:
-    """The default bus, which is always there, and those that clients make beside it."""
+    """The default bus, which is always there (its record only once it was changed), and those that clients make."""
 
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
@@ -67,12 +67,12 @@ class EventBuses:
     async def page(self, context: RequestContext, request: Request) -> Response:
         """List the buses by name."""
         buses = self._resources.below(context.account, context.region, BUS)
-        shown = [_default(context), *(_summary(bus) for bus in buses)]
+        shown = {DEFAULT_BUS: _default(context)} | {bus.key.name: _summary(bus) for bus in buses}
         prefix = request.get("NamePrefix", "")
         return PAGES.answer(
             request,
             "EventBuses",
-            [bus for bus in shown if bus["Name"].startswith(prefix)],
+            [bus for name, bus in shown.items() if name.startswith(prefix)],
             position=lambda bus: str(bus["Name"]),
             show=lambda bus: bus,
         )
@@ -81,17 +81,19 @@ class EventBuses:
     async def update(self, context: RequestContext, request: Request) -> Response:
         """Change what is recorded of a bus; what is not given stays."""
         name = request.get("Name", DEFAULT_BUS)
-        if name == DEFAULT_BUS:
-            raise ValidationError("The event bus default has no description and no configuration here")
         changes = {member: request[member] for member in _ECHOED if member in request}
+        key, arn, at = bus_key(context, name), events_arn(context, f"{BUS}/{name}"), context.clock.now()
 
         def store(transaction: Transaction) -> dict[str, Any]:
-            bus = Resources.fetch(transaction, bus_key(context, name))
-            if bus is None:
+            bus = Resources.fetch(transaction, key)
+            if bus is None and name != DEFAULT_BUS:
                 raise not_found(f"Event bus {name} does not exist.")
-            body = {**bus.body, **changes}
-            Resources.update(transaction, bus.key, at=context.clock.now(), body=body)
-            return {"Arn": bus.arn, "Name": name, **body}
+            body = changes if bus is None else {**bus.body, **changes}
+            if bus is None:
+                Resources.insert(transaction, key, arn=arn, status="", at=at, body=body)
+            else:
+                Resources.update(transaction, key, at=at, body=body)
+            return {"Arn": arn, "Name": name, **body}
 
         return await self._resources.database.write(store)
 

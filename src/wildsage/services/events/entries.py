@@ -1,6 +1,7 @@
 """PutEvents: what clients put on a bus."""
 
 import json
+import math
 from typing import Any
 
 from wildsage.core.context import RequestContext
@@ -92,13 +93,22 @@ def _check(entry: dict[str, Any]) -> None:
     if entry["Source"].startswith(_RESERVED_SOURCE):
         raise EntryError("NotAuthorizedForSourceException", "Not authorized for the source.")
     try:
-        detail = json.loads(entry["Detail"])
+        detail = json.loads(entry["Detail"], parse_constant=_finite, parse_float=_finite)
+        json.dumps(detail, ensure_ascii=False).encode()  # half of a surrogate pair is no text
     except (ValueError, RecursionError):
         detail = None
     if not isinstance(detail, dict):
         raise EntryError("MalformedDetail", "Detail is malformed.")
     if _depth(detail) > _DEEPEST:
         raise EntryError("MalformedDetail", f"Detail is malformed: it has more than {_DEEPEST} levels.")
+
+
+def _finite(text: str) -> float:
+    """Read a number; JSON has none that is not finite."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(text)
+    return number
 
 
 def _depth(value: Any) -> int:
