@@ -44,13 +44,18 @@ acceptance: setup $(CLIENTS:%=$(VENV)-%/ready)   ## unmodified clients against a
 	WILDSAGE_BOTO3_OLD_PYTHON=$(VENV)-boto3-old/bin/python WILDSAGE_NOTEBOOK_PYTHON=$(VENV)-notebook/bin/python \
 	$(BIN)/python -m pytest -n 4 -m acceptance tests/acceptance $(ARGS)
 
+$(VENV)-peers/ready: benchmarks/peers.txt
+	$(PYTHON) -m venv $(VENV)-peers
+	$(VENV)-peers/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
 $(VENV)-%/ready: tests/acceptance/%.txt
 	$(PYTHON) -m venv $(VENV)-$*
 	$(VENV)-$*/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	touch $@
 
-bench: setup     ## the figures of the README
-	$(BIN)/python -m benchmarks
+bench: setup $(VENV)-peers/ready     ## the figures of docs/performance.md, its peers beside them
+	WILDSAGE_PEERS=$(VENV)-peers $(BIN)/python -m benchmarks $(ARGS)
 
 clean:           ## remove what the targets made
-	rm -rf $(VENV) $(CLIENTS:%=$(VENV)-%) dist demo-output
+	rm -rf $(VENV) $(CLIENTS:%=$(VENV)-%) $(VENV)-peers dist demo-output

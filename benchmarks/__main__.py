@@ -20,17 +20,16 @@ CASES = {
 
 
 def main() -> None:
+    # A user's Python keeps what it has compiled, whatever this shell says.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("cases", nargs="*", metavar="CASE", help=f"of {', '.join(CASES)} (default: all)")
     parser.add_argument("--rounds", type=int, default=7, help="runs of each (default: %(default)s)")
-    parser.add_argument("--cpus", help="pin everything, peers included, to these processors, e.g. 0,1")
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep the samples too")
     arguments = parser.parse_args()
     unknown = set(arguments.cases) - CASES.keys()
     if unknown:
         parser.error(f"no case is called {', '.join(unknown)}; there are: {', '.join(CASES)}")
-    if arguments.cpus:
-        os.sched_setaffinity(0, {int(number) for number in arguments.cpus.split(",")})
     readings = []
     for name in arguments.cases or CASES:
         for reading in CASES[name](arguments.rounds):
