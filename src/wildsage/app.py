@@ -15,6 +15,7 @@ from wildsage.aws.gateway import Gateway, InternalHandler
 from wildsage.aws.owner_calls import OwnerCalls
 from wildsage.aws.sample_keys import SampleKeys
 from wildsage.clients.discovery import HEALTH_PATH, OWNER_PATH
+from wildsage.compute.limits import memory_of_machine
 from wildsage.compute.select import choose
 from wildsage.core.clock import Clock
 from wildsage.core.instruments import Instruments
@@ -155,7 +156,7 @@ class Application:
         self._sandbox = choose()
         self._router = Router()
         self._instruments = Instruments()
-        self._capacity = Capacity(os.cpu_count() or 1)
+        self._capacity = Capacity(os.cpu_count() or 1, memory_of_machine())
         self._health = Health(layout.root, (self._state, self._telemetry))
         self._invoked = InvocationMetrics(self._metrics, self._router, clock)
         self._invocations = Invocations(self._router, self._instruments, self._invoked.count)

@@ -95,3 +95,13 @@ def test_groups_of_dead_launchers_are_swept(machine, tmp_path):
     names = {path.name for path in (tmp_path / "own").iterdir()}
     assert "wildsage-999999999-1" not in names
     assert "wildsage-1-1" in names
+
+
+def test_the_memory_of_a_machine_that_is_a_container_is_the_containers(tmp_path, monkeypatch):
+    (tmp_path / "memory.max").write_text("1000000\n")
+    (tmp_path / "unbounded").write_text("max\n")
+    whole = limits.memory_of_machine()
+    monkeypatch.setattr(limits, "_MEMORY_BOUNDS", (str(tmp_path / "unbounded"), str(tmp_path / "absent")))
+    assert limits.memory_of_machine() >= whole > 2**28
+    monkeypatch.setattr(limits, "_MEMORY_BOUNDS", (str(tmp_path / "memory.max"),))
+    assert limits.memory_of_machine() == 1_000_000

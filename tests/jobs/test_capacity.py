@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from wildsage.jobs.capacity import Capacity, Slot
 
 
@@ -97,3 +99,8 @@ def test_a_cancellation_that_meets_a_return_is_a_cancellation():
         await asyncio.wait_for(capacity.take(Slot(2)), 1)
 
     asyncio.run(play())
+
+
+def test_a_run_may_not_take_all_of_the_memory():
+    assert Capacity(8).slot_for(4).memory_bytes is None
+    assert Capacity(8, 100 * 2**30).slot_for(4).memory_bytes == pytest.approx(90 * 2**30, abs=10)

@@ -20,6 +20,8 @@ from wildsage.compute.base import Limits
 _PREFIX = "wildsage-"
 _PERIOD_MICROSECONDS = 100_000
 _RELEASE_PATIENCE_SECONDS = 2.0
+_MEMORY_BOUNDS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+"""Of a machine that is itself a container."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,17 @@ def _settings(limits: Limits) -> Iterator[_Setting]:
             {"cpu.max": f"{quota} {_PERIOD_MICROSECONDS}"},
             None,
         )  # fmt: skip
+
+
+def memory_of_machine() -> int | None:
+    """Return the bytes of memory that this process and its children may use together; None if unknown."""
+    found = []
+    with suppress(ValueError, OSError):
+        found.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    for place in _MEMORY_BOUNDS:
+        with suppress(ValueError, OSError):
+            found.append(int(Path(place).read_text(encoding="ascii")))
+    return min(found, default=None)
 
 
 class Confinement:

@@ -16,9 +16,12 @@ class Slot:
     ----------
     cores
         Threads a run may use.
+    memory_bytes
+        What it may take of the machine's memory; None: all.
     """
 
     cores: int
+    memory_bytes: int | None = None
 
 
 class Capacity:
@@ -30,16 +33,19 @@ class Capacity:
     ----------
     cores
         What there is to give.
+    memory_bytes
+        The machine's memory. A run may take nine tenths of it: one that wants all of it ends, not the machine.
     """
 
-    def __init__(self, cores: int) -> None:
+    def __init__(self, cores: int, memory_bytes: int | None = None) -> None:
+        self._memory = None if memory_bytes is None else memory_bytes // 10 * 9
         self._cores = max(2, cores)
         self._free = self._cores
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 
     def slot_for(self, virtual_cpus: int) -> Slot:
         """Return the slot that an instance with so many vCPUs gets here."""
-        return Slot(max(1, min(virtual_cpus, self._cores // 2)))
+        return Slot(max(1, min(virtual_cpus, self._cores // 2)), self._memory)
 
     @property
     def cores(self) -> int:

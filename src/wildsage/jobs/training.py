@@ -76,7 +76,7 @@ def describe_run(
         config_files=_config_files(body),
         compress_output=body["OutputDataConfig"].get("CompressionType", "GZIP") == "GZIP",
         max_runtime_seconds=body["StoppingCondition"]["MaxRuntimeInSeconds"],
-        limits=Limits(cpus=slot.cores),
+        limits=Limits(cpus=slot.cores, memory_bytes=slot.memory_bytes),
         isolated=body.get("EnableNetworkIsolation", False),
         sandbox=around.sandbox,
         hostname=HOST,

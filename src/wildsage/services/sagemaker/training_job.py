@@ -75,6 +75,7 @@ class TrainingJobs:
             require_isolation(can_isolate=self._rules.can_isolate)
         await self._rules.require_passable_role(context, request["RoleArn"])
         self._check_inputs(context, request)
+        _check_output(request)
         arn = sagemaker_arn(context, TRAINING_JOB, request["TrainingJobName"])
         key = key_of(context, TRAINING_JOB, request["TrainingJobName"])
         at = context.clock.now()
@@ -245,6 +246,14 @@ class TrainingJobs:
                     " that objects exist under that S3 prefix, and that the role"
                     f' "{request["RoleArn"]}" has "s3:ListBucket" permissions on bucket "{bucket}".'
                 )
+
+
+def _check_output(request: Request) -> None:
+    """Refuse, before anything runs, a place where artifacts can never go."""
+    try:
+        split_s3_uri(request["OutputDataConfig"]["S3OutputPath"])
+    except S3UriError as error:
+        raise ValidationError(f"OutputDataConfig.S3OutputPath: {error}") from None
 
 
 def _has_objects(objects: ObjectAccess, region: str, bucket: str, prefix: str) -> bool:
