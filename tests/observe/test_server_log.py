@@ -76,7 +76,7 @@ def test_the_log_of_a_background_server_moves_on_when_it_is_large(tmp_path, monk
 
 
 def test_what_is_not_the_log_is_left_alone(tmp_path, monkeypatch):
-    monkeypatch.setattr(server_log, "LARGEST_LOG", 10)
+    monkeypatch.setattr(server_log, "LARGEST_LOG", 10)  # looked at after each line
     terminal, path = tmp_path / "terminal", tmp_path / "server.log"
     path.write_text("of an earlier server, which was a longer one")
     with terminal.open("a") as stream:

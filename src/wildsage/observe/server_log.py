@@ -19,6 +19,7 @@ LogFormat = Literal["text", "json"]
 FORMATS: tuple[LogFormat, ...] = ("text", "json")
 LEVELS = ("debug", "info", "warning", "error")
 LARGEST_LOG = 16 * 1024 * 1024
+_CHECKS = 16
 
 
 def log_to(path: Path, form: LogFormat = "text", level: str = "info") -> None:
@@ -80,10 +81,20 @@ class BoundedLog(logging.StreamHandler[TextIO]):
     def __init__(self, path: Path) -> None:
         super().__init__()
         self._path = path
+        self._unchecked = 0
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        line = super().format(record)
+        self._unchecked += len(line)
+        return line
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a record."""
         super().emit(record)
+        if self._unchecked < LARGEST_LOG // _CHECKS:  # to look costs more than to write
+            return
+        self._unchecked = 0
         with contextlib.suppress(OSError):
             status = os.fstat(self.stream.fileno())
             if status.st_size > LARGEST_LOG and os.path.samestat(status, self._path.stat()):

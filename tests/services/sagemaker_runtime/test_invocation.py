@@ -3,7 +3,9 @@ import asyncio
 import pytest
 
 from wildsage.core.errors import ServiceError
+from wildsage.core.instruments import Instruments
 from wildsage.core.streams import ByteStream
+from wildsage.formats.exposition import render
 from wildsage.hosting.client import (
     BadReplyError,
     CallTimeoutError,
@@ -196,3 +198,21 @@ def test_every_call_of_a_model_is_counted_with_its_status(context):
     place = ("123456789012", "us-west-2", "live", "AllTraffic")
     assert [(call[0], call[1]) for call in counted] == [(place, 200), (place, 404), (place, 0)]
     assert all(seconds >= 0 for call in counted for seconds in call[2:])
+
+
+def test_latencies_are_counted_by_endpoint_and_variant_for_as_long_as_it_is_served(context):
+    router, instruments = Router(patience=0.05), Instruments()
+    key = RouteKey("123456789012", "us-west-2", "live")
+    target = Target(Reply(200, b"fine", {}), Reply(500, b"no", {}), ConnectionLostError("gone"))
+    router.publish(key, EndpointRoute((VariantRoute("A", 1.0, (target,)),)))
+    service = Invocations(router, instruments)
+    invoke(service, context)
+    for _ in range(2):
+        refused(service, context)
+    labels = 'account="123456789012",region="us-west-2",endpoint="live",variant="A"'
+    assert f"wildsage_model_latency_seconds_count{{{labels}}} 2" in render(instruments.collect()).decode()
+    service.forget_gone()
+    assert labels in render(instruments.collect()).decode()
+    router.withdraw(key)
+    service.forget_gone()
+    assert labels not in render(instruments.collect()).decode()
