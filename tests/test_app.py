@@ -161,7 +161,7 @@ def test_a_bad_signature_is_refused(server):
     )
     with pytest.raises(ClientError, match="signature") as raised:
         client.list_training_jobs()
-    assert raised.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
+    assert raised.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
 
 
 def test_a_duplicate_name_is_in_use(sagemaker):
