@@ -33,4 +33,13 @@ try:
 finally:
     predictor.delete_model()
     predictor.delete_endpoint()
-np.savez(sys.argv[1], train=train, clusters=clusters, distances=distances, model=kmeans.model_data)
+metrics = kmeans.training_job_analytics.dataframe()
+np.savez(
+    sys.argv[1],
+    train=train,
+    clusters=clusters,
+    distances=distances,
+    model=kmeans.model_data,
+    metric_names=metrics["metric_name"].to_numpy(str),
+    metric_values=metrics["value"].to_numpy(float),
+)
