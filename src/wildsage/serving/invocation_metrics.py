@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import logging
 import sqlite3
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from wildsage.core.clock import Clock
@@ -90,18 +90,25 @@ def _samples(
     for place, items in calls.items():
         account, region, endpoint, variant = place
         dimensions = (("EndpointName", endpoint), ("VariantName", variant))
+        statuses = Counter(status for status, _, _ in items)
         each = float(len(items))
         values = {
             "Invocations": Distribution.of([1.0], [each]),
             "InvocationsPerInstance": Distribution.of([1.0 / instances(place)], [each]),
-            "Invocation4XXErrors": Distribution.of(float(400 <= status < 500) for status, _, _ in items),
-            "Invocation5XXErrors": Distribution.of(float(500 <= status < 600) for status, _, _ in items),
-            "InvocationModelErrors": Distribution.of(
-                float(not 200 <= status < 300) for status, _, _ in items
-            ),
+            "Invocation4XXErrors": _share(statuses, lambda status: 400 <= status < 500),
+            "Invocation5XXErrors": _share(statuses, lambda status: 500 <= status < 600),
+            "InvocationModelErrors": _share(statuses, lambda status: not 200 <= status < 300),
             "ModelLatency": Distribution.of(float(round(model * 1e6)) for _, model, _ in items),
             "OverheadLatency": Distribution.of(float(round(other * 1e6)) for _, _, other in items),
         }
         for name, distribution in values.items():
             unit = "Microseconds" if name.endswith("Latency") else "None"
             yield Sample(Metric(account, region, NAMESPACE, name, dimensions), at, distribution, unit)
+
+
+def _share(statuses: Mapping[int, int], counts: Callable[[int], bool]) -> Distribution:
+    """Return 1 for each call whose status counts, and 0 for the others."""
+    ones = sum(number for status, number in statuses.items() if counts(status))
+    pairs = ((0.0, sum(statuses.values()) - ones), (1.0, ones))
+    there = [(value, float(number)) for value, number in pairs if number]
+    return Distribution.of([value for value, _ in there], [number for _, number in there])

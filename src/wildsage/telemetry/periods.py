@@ -1,9 +1,7 @@
 """From stored points to the data points of a query: one for each period in which there was a value."""
 
-from collections.abc import Iterable, Mapping
-
 from wildsage.store.distributions import Distribution, merge
-from wildsage.store.metrics import MINUTE, Metric, MetricStore, Point
+from wildsage.store.metrics import MINUTE, Metric, MetricStore
 from wildsage.telemetry.statistics import Statistic
 
 _DAY = 86_400
@@ -18,13 +16,23 @@ def rounded_start(start: float, now: float, period: int) -> int:
     return int(start // step) * step
 
 
-def by_period(points: Iterable[Point], start: int, period: int) -> dict[int, Distribution]:
-    """Add up points by the period in which they lie, counted from `start`.
+def by_period(
+    metrics: MetricStore, series_id: int, span: tuple[int, int], period: int, *, with_values: bool
+) -> dict[int, Distribution]:
+    """Return what came in each period of a span, counted from its start, oldest first.
 
     Values that were kept by the minute are not shown in shorter periods: nobody knows when in it they came.
+
+    Parameters
+    ----------
+    with_values
+        Whether the four numbers are not enough: then every point is read.
     """
+    start, end = span
+    if not with_values:
+        return metrics.sums(series_id, start, end, period)
     groups: dict[int, list[Distribution]] = {}
-    for point in points:
+    for point in metrics.points(series_id, start, end):
         if point.resolution <= period:
             groups.setdefault(start + (point.at - start) // period * period, []).append(point.values)
     return {at: merge(items) for at, items in groups.items()}
@@ -35,28 +43,18 @@ def values_by_period(
     metric: Metric,
     statistic: Statistic,
     *,
-    start: int,
-    end: int,
+    span: tuple[int, int],
     period: int,
     unit: str | None = None,
 ) -> dict[int, float]:
-    """Return a statistic of a metric for each period from `start` to `end` that has a value, oldest first.
+    """Return a statistic of a metric for each period of a span that has a value, oldest first.
 
     Values of different units are added up, unless `unit` says which are wanted.
     """
-    points = [
-        point
-        for series in metrics.series(metric, unit)
-        for point in metrics.points(series.id, start, end, with_values=statistic.needs_values)
-    ]
-    return computed(by_period(points, start, period), statistic)
-
-
-def computed(distributions: Mapping[int, Distribution], statistic: Statistic) -> dict[int, float]:
-    """Return a statistic of each distribution that has it, by ascending time."""
-    found = {}
-    for at in sorted(distributions):
-        value = statistic.compute(distributions[at])
-        if value is not None:
-            found[at] = value
-    return found
+    together: dict[int, list[Distribution]] = {}
+    for series in metrics.series(metric, unit):
+        found = by_period(metrics, series.id, span, period, with_values=statistic.needs_values)
+        for at, values in found.items():
+            together.setdefault(at, []).append(values)
+    computed = {at: statistic.compute(merge(together[at])) for at in sorted(together)}
+    return {at: value for at, value in computed.items() if value is not None}

@@ -246,8 +246,7 @@ class QueryRun:
             self._metrics,
             asked.metric,
             asked.statistic,
-            start=self._span.first(asked.period),
-            end=self._span.end,
+            span=(self._span.first(asked.period), self._span.end),
             period=asked.period,
             unit=asked.unit,
         )

@@ -69,17 +69,17 @@ class MetricQueries:
             return [
                 point
                 for series in self._metrics.series(metric, request.get("Unit"))
-                for point in self._datapoints(series, asked, start, end, period)
+                for point in self._datapoints(series, asked, (start, end), period)
             ]
 
         return {"Label": metric.name, "Datapoints": await asyncio.to_thread(compute)}
 
     def _datapoints(
-        self, series: Series, asked: list[tuple[str, Statistic]], start: int, end: int, period: int
+        self, series: Series, asked: list[tuple[str, Statistic]], span: tuple[int, int], period: int
     ) -> Iterator[dict[str, Any]]:
         needed = any(one.needs_values for _, one in asked)
-        points = self._metrics.points(series.id, start, end, with_values=needed)
-        for at, values in by_period(points, start, period).items():
+        found = by_period(self._metrics, series.id, span, period, with_values=needed)
+        for at, values in found.items():
             shown: dict[str, Any] = {"Timestamp": float(at), "Unit": series.unit}
             for member, one in asked:
                 value = one.compute(values)
