@@ -122,6 +122,7 @@ def test_uninstall_lists_everything_and_leaves_nothing(home):
     killed = Layout(home.root / "tmp" / "wildsage-abcd")
     killed.make()
     killed.lock.touch()
+    os.utime(killed.lock, (0, 0))
     before = home.processes()
     listed = home.run("uninstall")
     for line in before:

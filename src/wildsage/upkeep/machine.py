@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wildsage.compute.limits import abandoned_groups
+from wildsage.core.clock import SystemClock
 from wildsage.store.directory_lock import is_free, owned
 from wildsage.store.installed import Installed
 from wildsage.store.layout import Layout
@@ -15,6 +16,9 @@ from wildsage.upkeep.ending import RUN_PATIENCE_SECONDS, end_everything, running
 
 EPHEMERAL_PREFIX = "wildsage-"
 """Of the temporary folders of ephemeral servers."""
+
+_START_SECONDS = 60.0
+"""So young a lock that nobody holds may be that of a server which is about to."""
 
 _STATE = ("state_database", "telemetry_database", "objects", "logs", "runs", "kept", "upgrades", "backup")
 """What `reset` removes: properties of `Layout`."""
@@ -33,7 +37,7 @@ def inventory(layout: Layout, cache: Path) -> list[Thing]:
     """Return all there is of this data directory, of the cache, and of servers that were killed."""
     found = [Thing("process", f"{one.pid} {one.command}".strip(), what) for one, what in running(layout)]
     if layout.root.exists():
-        found += [Thing("path", str(path), _WHAT.get(path.name, "of the server")) for path in layout.own()]
+        found += [Thing("path", str(path), _what(path.name)) for path in layout.own()]
         found.append(Thing("path", str(layout.root), "the data directory"))
     found += [
         Thing("path", item.path, item.what) for item in Installed(layout).list() if os.path.lexists(item.path)
@@ -66,6 +70,10 @@ _WHAT = {
     "server.log": "the log of a server in the background",
     "installed.json": "the list of what was put elsewhere",
 }
+
+
+def _what(name: str) -> str:
+    return _WHAT.get(name.removesuffix("-wal").removesuffix("-shm"), "of the server")
 
 
 def reset(layout: Layout, patience: float = RUN_PATIENCE_SECONDS) -> None:
@@ -122,5 +130,8 @@ def _remove(path: Path) -> None:
 def _ephemeral() -> Iterator[Path]:
     for path in sorted(Path(tempfile.gettempdir()).glob(f"{EPHEMERAL_PREFIX}*")):
         layout = Layout(path)
-        if path.is_dir() and path.stat().st_uid == os.getuid() and layout.lock.exists() and is_free(layout):
+        if not (path.is_dir() and path.stat().st_uid == os.getuid() and layout.lock.exists()):
+            continue
+        is_starting = SystemClock().now() - layout.lock.stat().st_mtime < _START_SECONDS
+        if is_free(layout) and not is_starting:
             yield path
