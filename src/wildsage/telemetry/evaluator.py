@@ -148,7 +148,13 @@ class AlarmEvaluator:
             if self._seen.get(alarm.id) == look:
                 continue
             self._seen[alarm.id] = look
-            change = self._judged(alarm, look[1], now)
+            try:
+                change = self._judged(alarm, look[1], now)
+            except sqlite3.Error:
+                raise
+            except Exception:  # noqa: BLE001 - a boundary: one alarm must not end the watch over the others
+                _log.exception("alarm %s could not be evaluated", alarm.arn)
+                continue
             if change is not None and change.state != alarm.status:
                 changes.append((alarm, change))
         return changes

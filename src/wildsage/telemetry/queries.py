@@ -200,6 +200,12 @@ class QueryRun:
             value = self._value(query.id)
         except ExpressionError as error:
             raise QueryError(f"Error in expression '{query.id}': {error}") from None
+        except (OverflowError, ValueError) as error:
+            raise QueryError(f"Error in expression '{query.id}': a number is too large: {error}") from None
+        except RecursionError:
+            raise QueryError(
+                f"Error in expression '{query.id}': too many queries refer to one another in a row"
+            ) from None
         if isinstance(value, tuple):
             return value
         if isinstance(value, TimeSeries):

@@ -219,6 +219,12 @@ def test_times_in_labels_have_the_zone_that_is_asked_for(metrics):
         ([{"Id": "a", "Expression": "1 + 1"}], "single number"),
         ([{"Id": "a", "Expression": "1 +"}], "cannot be read"),
         ([{"Id": "a", "Expression": "INSIGHT_RULE_METRIC('x')"}], "INSIGHT_RULE_METRIC is not supported"),
+        ([{"Id": "a", "Expression": "CEIL(1e400)"}], "too large"),
+        (
+            [{"Id": f"a{n}", "Expression": f"a{n + 1} + 1"} for n in range(499)]
+            + [{"Id": "a499", "Expression": "1"}],
+            "in a row",
+        ),
         ([{"Id": "a", "Expression": "SELECT AVG(x) FROM y"}], "Metrics Insights"),
     ],
 )
