@@ -35,6 +35,7 @@ from wildsage.store.disk_trouble import NO_SPACE, disk_full
 T = TypeVar("T")
 
 _CHUNK = 1 << 20
+_NICENESS = 10
 _INCOMING = "incoming"
 
 
@@ -57,7 +58,9 @@ class Objects:
         self._folder = folder
         self._incoming = folder / _INCOMING
         self._session = secrets.token_hex(4)
-        self._threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="objects")
+        self._threads = ThreadPoolExecutor(
+            max_workers=8, thread_name_prefix="objects", initializer=_step_back
+        )
         self._readers: Counter[str] = Counter()
         self._doomed: set[str] = set()
         shutil.rmtree(self._incoming, ignore_errors=True)
@@ -309,6 +312,11 @@ class Objects:
 
     async def _run(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+
+def _step_back() -> None:
+    """Let the event loop go before this thread: on a busy core a large upload would delay everybody's answer."""
+    os.nice(_NICENESS)  # on Linux of the calling thread alone
 
 
 class _disk_errors(contextlib.AbstractContextManager[None]):  # noqa: N801 - reads like a function
