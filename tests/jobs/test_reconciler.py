@@ -437,6 +437,16 @@ def test_the_folder_of_a_failed_run_is_kept_elsewhere_and_those_a_crash_left_go(
     assert kept.job == "arn:aws:sagemaker:us-west-2:123456789012:training-job/job"
     assert kept.folder.exit_record().exit_code == 5
 
+    async def deletion():
+        await platform.jobs.delete(platform.context, {"TrainingJobName": "job"})
+
+    async def swept():
+        while platform.rooms.kept.list():
+            await asyncio.sleep(0.02)
+
+    asyncio.run(deletion())
+    play(platform, swept)
+
 
 def test_a_supervisor_that_never_begins_is_given_up(platform, tmp_path, monkeypatch):
     platform.image(tmp_path, "good", "exit 0")

@@ -82,11 +82,11 @@ def test_the_oldest_go_first(make, kept, limits, left):
 def test_what_is_not_wanted_goes_and_what_somebody_works_in_stays(make, kept):
     for number in (1, 2):
         kept().keep(make(f"train-{number}.1"), f"arn:{number}", float(number))
-    with held(kept().of("arn:1").folder):
+    with held(kept().newest_of({"train-1.1"}).folder):
         kept().prune(3.0, lambda run: False)
         assert ids(kept()) == ["train-1.1"]
-        assert not kept().remove(kept().of("arn:1"))
-    assert kept().remove(kept().of("arn:1"))
+        assert not kept().remove(kept().newest_of({"train-1.1"}))
+    assert kept().remove(kept().newest_of({"train-1.1"}))
     assert ids(kept()) == []
 
 
@@ -105,7 +105,7 @@ def test_a_run_is_kept_again_after_a_crash_in_between(make, kept):
 
 def test_copied_inputs_leave_the_kept_ones_alone(make, kept, tmp_path):
     kept().keep(make("train-1.1"), "arn:1", 1.0)
-    run = kept().of("arn:1")
+    run = kept().newest_of({"train-1.1", "train-2.1"})
     copy_inputs(run, tmp_path / "ml")
     (tmp_path / "ml/input/data/train/x").write_text("changed")
     assert (run.folder.ml / "input/data/train/x").read_bytes() == b"12345"

@@ -101,6 +101,7 @@ class TrainingReconciler:
                         folder.request_stop()
                     else:
                         folder.delete()
+        self._settlement.prune()
 
     async def _watch(self, woken: asyncio.Event, look: Callable[[], None]) -> None:
         while True:

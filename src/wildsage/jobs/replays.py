@@ -45,7 +45,8 @@ class Replays:
         job = rooms.resources.get(key)
         if job is None:
             raise NotFoundError(f"there is no training job named {key.name} in {key.region}")
-        kept = await asyncio.to_thread(rooms.kept.of, job.arn)
+        run_ids = {run.run_id for run in rooms.runs.of(key)}
+        kept = await asyncio.to_thread(rooms.kept.newest_of, run_ids)
         run_id = f"{_PREFIX}{uuid.uuid4().hex}"
         slot = self._capacity.slot_for(capacity_of(job.body["ResourceConfig"]["InstanceType"]).vcpus)
         try:

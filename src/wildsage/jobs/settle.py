@@ -102,12 +102,15 @@ class Settlement:
         if not failed or job is None:
             await asyncio.to_thread(folder.delete)
             return
-        at = self._clock.now()
-        await asyncio.to_thread(self._kept.keep, folder, job.arn, at)
-        await asyncio.to_thread(self._kept.prune, at, self._is_wanted)
+        await asyncio.to_thread(self._kept.keep, folder, job.arn, self._clock.now())
+        await asyncio.to_thread(self.prune)
+
+    def prune(self) -> None:
+        """Delete what is kept beyond the limits, or of jobs that were deleted."""
+        self._kept.prune(self._clock.now(), self._is_wanted)
 
     def _is_wanted(self, run: KeptRun) -> bool:
-        return self._resources.get_by_arn(run.job) is not None
+        return Runs(self._resources.database).is_known(run.run_id)
 
     def _times(self, job: Resource, record: ExitRecord) -> Body:
         # A clock that was set back must not make a job end before it began, nor shorter than it was.

@@ -76,6 +76,10 @@ class Runs:
         )
         return [_run(row) for row in rows]
 
+    def is_known(self, run_id: str) -> bool:
+        """Tell whether the run's job is still there."""
+        return self.database.read_one("SELECT 1 FROM training_run WHERE run_id = ?", (run_id,)) is not None
+
     def stopping(self) -> set[str]:
         """Return the ids of the runs that are not over and whose job is asked to stop."""
         rows = self.database.read(

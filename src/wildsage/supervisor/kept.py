@@ -8,7 +8,7 @@ and the container's own files outside ``/opt/ml`` are gone. Inputs stay where th
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -107,9 +107,9 @@ class KeptRuns:
                 found.append(KeptRun(path=path, **said))  # type: ignore[arg-type] # as `keep` wrote it
         return sorted(found, key=lambda run: (run.kept_at, run.run_id), reverse=True)
 
-    def of(self, job: str) -> KeptRun | None:
-        """Return the newest kept run of a job, by the job's ARN."""
-        return next((run for run in self.list() if run.job == job), None)
+    def newest_of(self, run_ids: Collection[str]) -> KeptRun | None:
+        """Return the newest of some runs that is kept: a job that was deleted may have had the same ARN."""
+        return next((run for run in self.list() if run.run_id in run_ids), None)
 
     def remove(self, run: KeptRun) -> bool:
         """Delete a kept run; False: somebody works in it."""

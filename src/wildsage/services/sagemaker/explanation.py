@@ -80,7 +80,7 @@ class Explanations:
         explanation["log"] = self._log(job, LOG_GROUP, f"{job.key.name}/")
         if "ModelArtifacts" in body:
             explanation["model"] = body["ModelArtifacts"]["S3ModelArtifacts"]
-        kept = KeptRuns(self.layout.kept).of(job.arn)
+        kept = KeptRuns(self.layout.kept).newest_of({run["run_id"] for run in runs})
         if kept is not None:
             explanation["kept"] = {"path": str(kept.path), "bytes": kept.size, "has_inputs": kept.has_inputs}
         if body["SecondaryStatus"] == "MaxRuntimeExceeded":
