@@ -9,13 +9,14 @@ import shlex
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from benchmarks import cores
 from benchmarks.load import send_all
 from benchmarks.peers import moto
 from benchmarks.report import Reading
-from benchmarks.server import Server, training_job
+from benchmarks.server import Server, processor_seconds, training_job
 from benchmarks.wire import Request, address_of
 
 REQUESTS = 800
@@ -24,26 +25,40 @@ IDLE_SECONDS = 3.0
 Keys = tuple[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Requests answered per second, and milliseconds of processor time for each."""
+
+    rate: float
+    each: float
+
+
 def run(rounds: int) -> Iterator[Reading]:
-    creates: tuple[list[float], list[float]] = ([], [])
-    describes: tuple[list[float], list[float]] = ([], [])
+    measured: dict[str, tuple[list[Cost], list[Cost]]] = {
+        "CreateTrainingJob": ([], []),
+        "DescribeTrainingJob": ([], []),
+    }
     with Server(pinned=True) as server, moto() as peer, cores.client_core():
         role = full_machine(server)
+        sides = ((peer.url, ("key", "secret"), peer.pid), (server.url, server.keys, server.pid))
         for number in range(-1, rounds):
-            for index, (url, keys) in enumerate(((peer.url, ("key", "secret")), (server.url, server.keys))):
+            for index, (url, keys, pid) in enumerate(sides):
                 jobs = [training_job(f"job{number}-{one}", "sleep", role) for one in range(REQUESTS)]
                 named = [{"TrainingJobName": job["TrainingJobName"]} for job in jobs]
-                created = rate(url, keys, "CreateTrainingJob", jobs)
-                described = rate(url, keys, "DescribeTrainingJob", named)
-                if number >= 0:  # the first round warms up
-                    creates[index].append(created)
-                    describes[index].append(described)
+                for operation, requests in (("CreateTrainingJob", jobs), ("DescribeTrainingJob", named)):
+                    found = cost(url, keys, pid, operation, requests)
+                    if number >= 0:  # the first round warms up
+                        measured[operation][index].append(found)
         load = idle_load(server)
-    for what, (theirs, ours), target in (
-        ("CreateTrainingJob, durable, held pending", creates, "≥ 5 × moto_server"),
-        ("DescribeTrainingJob", describes, "≥ 8 × moto_server"),
+    for operation, target, note in (
+        ("CreateTrainingJob", "≥ 5 × moto_server", ", durable, held pending"),
+        ("DescribeTrainingJob", "≥ 8 × moto_server", ""),
     ):
-        yield Reading(f"{what}, {CONNECTIONS} connections", tuple(ours), "/s", target, tuple(theirs))
+        theirs, ours = measured[operation]
+        what = f"{operation}{note}, {CONNECTIONS} connections"
+        yield Reading(what, tuple(one.rate for one in ours), "/s", target, tuple(one.rate for one in theirs))
+        what = "… processor time per request, which the load of the machine changes least"
+        yield Reading(what, tuple(one.each for one in ours), "ms", "", tuple(one.each for one in theirs))
     yield Reading(f"processor share of a server with {(rounds + 1) * REQUESTS} waiting jobs", (load,), "%")
 
 
@@ -62,10 +77,12 @@ def request(url: str, keys: Keys, operation: str, members: dict[str, Any]) -> Re
     return Request(f"{url}/", json.dumps(members).encode(), headers).signed("sagemaker", keys)
 
 
-def rate(url: str, keys: Keys, operation: str, requests: list[dict[str, Any]]) -> float:
-    """Send the requests and return how many were answered per second."""
+def cost(url: str, keys: Keys, pid: int, operation: str, requests: list[dict[str, Any]]) -> Cost:
+    """Send the requests and return what they cost the process that answers."""
     signed = [request(url, keys, operation, members) for members in requests]
-    return send_all(address_of(url), signed, CONNECTIONS).rate
+    before = processor_seconds(pid)
+    load = send_all(address_of(url), signed, CONNECTIONS)
+    return Cost(load.rate, 1000 * (processor_seconds(pid) - before) / len(requests))
 
 
 def idle_load(server: Server) -> float:

@@ -31,6 +31,10 @@ class Peer:
         return f"http://127.0.0.1:{self._port}"
 
     @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
     def address(self) -> Address:
         return "127.0.0.1", self._port
 
