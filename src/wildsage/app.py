@@ -8,9 +8,12 @@ from pathlib import Path
 
 from wildsage.algorithms.registry import MODULES, REPOSITORIES
 from wildsage.aws.authentication import Authenticator
+from wildsage.aws.browsers import Browsers
 from wildsage.aws.container_credentials import ContainerCredentials
+from wildsage.aws.cross_origin import CrossOrigin
 from wildsage.aws.ephemeral import PATH as EPHEMERAL_PATH
 from wildsage.aws.ephemeral import Ephemeral
+from wildsage.aws.form_upload import FormUploads
 from wildsage.aws.gateway import Gateway, InternalHandler
 from wildsage.aws.owner_calls import OwnerCalls
 from wildsage.aws.sample_keys import SampleKeys
@@ -190,6 +193,7 @@ class Application:
             },
             clock=clock,
             instruments=self._instruments,
+            browsers=Browsers(FormUploads(self._keys.find, clock), CrossOrigin(self._buckets.cors_rules)),
         )
         self._instruments.measured(
             RoomsMeasure(

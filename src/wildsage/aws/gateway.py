@@ -5,7 +5,9 @@ import uuid
 from collections.abc import Awaitable, Callable, Mapping
 
 from wildsage.aws import asgi
+from wildsage.aws.browsers import Browsers
 from wildsage.aws.caller import Caller
+from wildsage.aws.form_upload import Upload
 from wildsage.aws.http import HttpRequest, HttpResponse
 from wildsage.aws.identify import Host, Identifier, host_of
 from wildsage.aws.model import Catalogue, Operation, Service
@@ -50,6 +52,8 @@ class Gateway:
         their own where they need to.
     instruments
         Where requests are counted.
+    browsers
+        What S3 grants to web pages: forms that upload, and answers to other origins.
     """
 
     def __init__(
@@ -60,6 +64,7 @@ class Gateway:
         internal: Mapping[str, InternalHandler],
         clock: Clock,
         instruments: Instruments | None = None,
+        browsers: Browsers | None = None,
     ) -> None:
         self._handlers = handlers
         self._authenticate = authenticate
@@ -69,6 +74,7 @@ class Gateway:
         self._catalogue = Catalogue()
         self._identifier = Identifier(self._catalogue)
         self._validators: dict[str, Validator] = {}
+        self._browsers = browsers
         self._log = RequestLog(instruments or Instruments(), clock)
 
     async def __call__(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
@@ -107,7 +113,7 @@ class Gateway:
         try:
             # First of all, because an error has the shape of its service's protocol.
             call = self._identifier.identify(request)
-            response = await self._serve(call, request_id)
+            response = await self._serve_browsers(call, request_id)
         except asgi.ClientDisconnectedError:
             raise
         except ServiceError as error:
@@ -118,15 +124,27 @@ class Gateway:
             failure = disk_trouble(error) or internal_failure(request_id)
             code = failure.code
             response = call.protocol.serialize_error(failure, call, request_id)
+        if self._browsers is not None and call.service.name == "s3":
+            self._browsers.origins.allow(call, response)
         self._log.end(call, request_id, response.status, code, began)
         response.headers.append(("server", "Wildsage"))
         return response
 
-    async def _serve(self, call: Call, request_id: str) -> HttpResponse:
+    async def _serve_browsers(self, call: Call, request_id: str) -> HttpResponse:
+        """Serve what only web pages ask for, and everything else as it is."""
+        if self._browsers is None or call.service.name != "s3":
+            return await self._serve(call, request_id)
+        if call.request.method == "OPTIONS":
+            return self._browsers.origins.preflight(call, request_id)
+        upload = await self._browsers.forms.accept(call)
+        response = await self._serve(call, request_id, upload)
+        return response if upload is None else upload.answer(response)
+
+    async def _serve(self, call: Call, request_id: str, upload: Upload | None = None) -> HttpResponse:
         # Whether its body can be taken at all: a signature is verified over the whole of it.
         call.protocol.check_length(call)
         # Who asks, before anything of the body is parsed or anything is told about what exists here.
-        caller = await self._authenticate(call.request)
+        caller = await self._authenticate(call.request) if upload is None else upload.caller
         context = self._context(call, caller, request_id)
         # What is asked: in a header or the path, but the query protocol reads the body for it.
         operation = call.operation = await self._operation(call)

@@ -280,6 +280,19 @@ def sign_v2(secret: str, message: Message, expires: str) -> str:
     return base64.b64encode(hmac.digest(secret.encode(), text, "sha1")).decode()
 
 
+# Policies of browsers' uploads
+
+
+def sign_policy_v4(secret: str, scope: Scope, policy: str) -> str:
+    """Return the hex signature of a POST policy, which is signed as the form has it: in base64."""
+    return _hex_hmac(signing_key(secret, scope), policy)
+
+
+def sign_policy_v2(secret: str, policy: str) -> str:
+    """Return the base64 signature of a POST policy, of version 2."""
+    return base64.b64encode(hmac.digest(secret.encode(), policy.encode(), "sha1")).decode()
+
+
 def _decode(text: str) -> str:
     return unquote_to_bytes(text).decode("latin-1")
 

@@ -66,6 +66,11 @@ class Buckets(ObjectReads):
         row = self.database.read_one("SELECT * FROM bucket WHERE name = ?", (name,))
         return None if row is None else bucket_record(row)
 
+    def cors_rules(self, name: str) -> list[Json] | None:
+        """Return by which rules web pages of other origins are answered; None where there are none."""
+        bucket = self.bucket(name)
+        return None if bucket is None else bucket.records.get("cors")
+
     def list_buckets(self, account: str, prefix: str, after: str, limit: int) -> list[BucketRecord]:
         """Return up to `limit` buckets of an account whose names begin with `prefix`, behind `after`."""
         rows = self.database.read(

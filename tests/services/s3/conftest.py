@@ -1,9 +1,17 @@
 import asyncio
 
 import pytest
+from tests.aws.support import allow
+from tests.live import client, serve
 
+from wildsage.aws.authentication import Authenticator
+from wildsage.aws.browsers import Browsers
+from wildsage.aws.cross_origin import CrossOrigin
+from wildsage.aws.form_upload import FormUploads
+from wildsage.aws.gateway import Gateway
 from wildsage.core.clock import SystemClock
 from wildsage.core.context import RequestContext
+from wildsage.core.credentials import AccessKey
 from wildsage.core.errors import ServiceError
 from wildsage.core.streams import ByteStream
 from wildsage.services.s3.service import s3_operations
@@ -12,6 +20,7 @@ from wildsage.store.database import Database
 from wildsage.store.objects import Objects
 
 ACCOUNT = "123456789012"
+KEY = AccessKey("AKIDEXAMPLE", "secret", None, ACCOUNT, f"arn:aws:iam::{ACCOUNT}:root")
 
 
 class Client:
@@ -81,3 +90,32 @@ def s3(empty):
     """A client, and its bucket ``data``."""
     empty("CreateBucket", Bucket="data", CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
     return empty
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory):
+    """One server for all tests here: a gateway reads the service's model once."""
+    clock, folder = SystemClock(), tmp_path_factory.mktemp("data")
+    database, objects = Database(folder / "state.db", "state"), Objects(folder / "objects")
+    buckets, find_key = Buckets(database, objects, clock), {KEY.access_key_id: KEY}.get
+    handlers = {"s3": s3_operations(buckets)}
+    browsers = Browsers(FormUploads(find_key, clock), CrossOrigin(buckets.cors_rules))
+    with serve(Gateway(handlers, Authenticator(find_key, clock), allow, {}, clock, browsers=browsers)) as url:
+        yield url
+    database.close()
+    objects.close()
+
+
+@pytest.fixture(scope="module")
+def account(url):
+    return client("s3", url)
+
+
+@pytest.fixture
+def boto(account):
+    """A client and its empty bucket ``data``."""
+    account.create_bucket(Bucket="data", CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
+    yield account
+    for entry in account.list_objects_v2(Bucket="data").get("Contents", []):
+        account.delete_object(Bucket="data", Key=entry["Key"])
+    account.delete_bucket(Bucket="data")

@@ -12,51 +12,11 @@ from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
-from tests.aws.support import allow
-from tests.live import client, serve
+from tests.live import client
 
-from wildsage.aws.authentication import Authenticator
-from wildsage.aws.gateway import Gateway
-from wildsage.core.clock import SystemClock
-from wildsage.core.credentials import AccessKey
-from wildsage.services.s3.service import s3_operations
-from wildsage.store.buckets import Buckets
-from wildsage.store.database import Database
-from wildsage.store.objects import Objects
-
-ACCOUNT = "123456789012"
 POLICY = (
     '{"Statement": {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "arn:aws:s3:::data"}}'
 )
-KEY = AccessKey("AKIDEXAMPLE", "secret", None, ACCOUNT, f"arn:aws:iam::{ACCOUNT}:root")
-
-
-@pytest.fixture(scope="module")
-def url(tmp_path_factory):
-    """One server for all tests here: a gateway reads the service's model once."""
-    clock, folder = SystemClock(), tmp_path_factory.mktemp("data")
-    database, objects = Database(folder / "state.db", "state"), Objects(folder / "objects")
-    handlers = {"s3": s3_operations(Buckets(database, objects, clock))}
-    authenticate = Authenticator({KEY.access_key_id: KEY}.get, clock)
-    with serve(Gateway(handlers, authenticate, allow, {}, clock)) as url:
-        yield url
-    database.close()
-    objects.close()
-
-
-@pytest.fixture(scope="module")
-def account(url):
-    return client("s3", url)
-
-
-@pytest.fixture
-def boto(account):
-    """A client and its empty bucket ``data``."""
-    account.create_bucket(Bucket="data", CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
-    yield account
-    for entry in account.list_objects_v2(Bucket="data").get("Contents", []):
-        account.delete_object(Bucket="data", Key=entry["Key"])
-    account.delete_bucket(Bucket="data")
 
 
 def fetch(url, data=None, headers=(), method=None):
