@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from benchmarks import control, endpoints, invoke, lists, startup, training, walk
+from benchmarks import control, endpoints, invoke, lists, s3, startup, training, walk
 from benchmarks.report import store, table
 
 CASES = {
@@ -16,6 +16,7 @@ CASES = {
     "control": control.run,
     "lists": lists.run,
     "invoke": invoke.run,
+    "s3": s3.run,
 }
 
 

@@ -5,13 +5,15 @@ import errno
 import gc
 import hashlib
 import os
+import threading
+import time
 import tracemalloc
 from pathlib import Path
 
 import pytest
 
 from wildsage.core.errors import ServiceError
-from wildsage.core.streams import ByteStream
+from wildsage.core.streams import ByteStream, PromisedByteStream
 from wildsage.store.content_files import Span
 from wildsage.store.objects import Objects
 
@@ -227,3 +229,65 @@ def test_the_sweep_removes_orphans_of_earlier_servers_only(objects):
 
     asyncio.run(sweep())
     successor.close()
+
+
+@pytest.mark.parametrize("kind", ["plain", "promised"])
+def test_memory_does_not_grow_with_the_stream(tmp_path, kind):
+    objects = Objects(tmp_path / "objects")
+    block = os.urandom(1 << 18)
+    size = 256 * len(block)
+
+    async def chunks():
+        for _ in range(256):
+            yield bytes(block)
+
+    def stream():
+        if kind == "plain":
+            return ByteStream(chunks(), size)
+        promised = hashlib.sha256(block * 256).hexdigest()
+        return PromisedByteStream(chunks(), size, promised, ValueError)
+
+    body = stream()
+    tracemalloc.start()
+    try:
+        blob = asyncio.run(objects.put(body, ["CRC32"]))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert blob.size == size
+    assert peak < 8 << 20
+    objects.close()
+
+
+def test_a_broken_promise_stores_nothing(tmp_path):
+    objects = Objects(tmp_path / "objects")
+    stream = ByteStream.of(b"content")
+    with pytest.raises(ValueError, match=hashlib.sha256(b"content").hexdigest()):
+        asyncio.run(objects.put(PromisedByteStream(aiter(stream), 7, "0" * 64, ValueError)))
+    assert [path for path in (tmp_path / "objects").rglob("*") if path.is_file()] == []
+    objects.close()
+
+
+def test_a_lease_may_end_in_any_thread(tmp_path):
+    objects = Objects(tmp_path / "objects")
+
+    async def scenario():
+        blob = await objects.put(ByteStream.of(b"content"))
+        leases = [objects.lease([blob.id]) for _ in range(64)]
+        await objects.remove([blob.id])
+        (path,) = (path for path in (tmp_path / "objects").rglob(blob.id))
+        threads = [threading.Thread(target=leases.pop) for _ in range(63)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        await asyncio.sleep(0)
+        assert path.exists()
+        leases.clear()
+        deadline = time.monotonic() + 10
+        while path.exists() and time.monotonic() < deadline:
+            await asyncio.sleep(0.001)
+        assert not path.exists()
+
+    asyncio.run(scenario())
+    objects.close()

@@ -10,29 +10,24 @@ from collections.abc import AsyncIterator
 
 from wildsage.core.errors import ServiceError
 from wildsage.core.signing import ChunkSignatures
-from wildsage.core.streams import ByteStream, TrailingByteStream
+from wildsage.core.streams import ByteStream, PromisedByteStream, TrailingByteStream
 
 _LONGEST_LINE = 16 * 1024
 _TRAILER_SIGNATURE = "x-amz-trailer-signature"
 
 
-def verified(body: ByteStream, expected_hash: str) -> ByteStream:
+def verified(body: ByteStream, expected_hash: str) -> PromisedByteStream:
     """Return the same stream, which ends with an error unless its SHA-256 is the hex `expected_hash`."""
 
-    async def chunks() -> AsyncIterator[bytes]:
-        digest = hashlib.sha256()
-        async for chunk in body:
-            digest.update(chunk)
-            yield chunk
-        if not hmac.compare_digest(digest.hexdigest(), expected_hash):
-            raise ServiceError(
-                "The provided 'x-amz-content-sha256' header does not match what was computed:"
-                f" the header says {expected_hash}, the body has {digest.hexdigest()}",
-                code="XAmzContentSHA256Mismatch",
-                status=400,
-            )
+    def broken(digest: str) -> ServiceError:
+        return ServiceError(
+            "The provided 'x-amz-content-sha256' header does not match what was computed:"
+            f" the header says {expected_hash}, the body has {digest}",
+            code="XAmzContentSHA256Mismatch",
+            status=400,
+        )
 
-    return ByteStream(chunks(), body.length)
+    return PromisedByteStream(aiter(body), body.length, expected_hash, broken)
 
 
 def decoded(

@@ -1,6 +1,8 @@
 """Bodies that are too large to hold in memory, in both directions of the wire."""
 
-from collections.abc import AsyncIterator
+import hashlib
+import hmac
+from collections.abc import AsyncIterator, Callable
 
 
 class ByteStream:
@@ -51,6 +53,44 @@ class ByteStream:
                 raise ValueError(f"the body is larger than {limit} bytes")
             parts.append(chunk)
         return b"".join(parts)
+
+
+class PromisedByteStream(ByteStream):
+    """A stream whose SHA-256 was promised; its iteration raises in place of its end unless that holds.
+
+    Whoever hashes the content anyway, in a thread perhaps, iterates `unchecked` instead and then calls `check`.
+
+    Parameters
+    ----------
+    promised
+        Hexadecimal.
+    broken
+        Makes the error, given the digest that the content has.
+    """
+
+    def __init__(
+        self,
+        chunks: AsyncIterator[bytes],
+        length: int | None,
+        promised: str,
+        broken: Callable[[str], Exception],
+    ) -> None:
+        super().__init__(self._checked(), length)
+        self.unchecked = ByteStream(chunks, length)
+        self._promised = promised
+        self._broken = broken
+
+    def check(self, digest: str) -> None:
+        """Raise unless the content's digest, hexadecimal, is the promised one."""
+        if not hmac.compare_digest(digest.encode(), self._promised.encode()):
+            raise self._broken(digest)
+
+    async def _checked(self) -> AsyncIterator[bytes]:
+        digest = hashlib.sha256()
+        async for chunk in self.unchecked:
+            digest.update(chunk)
+            yield chunk
+        self.check(digest.hexdigest())
 
 
 class TrailingByteStream(ByteStream):

@@ -41,11 +41,12 @@ class Span:
 class Intake:
     """A temporary file being written, and the digests of what went in."""
 
-    def __init__(self, path: Path, algorithms: Collection[str]) -> None:
+    def __init__(self, path: Path, algorithms: Collection[str], *, sha256: bool = False) -> None:
         self.path = path
         self.size = 0
         self._md5 = hashlib.md5(usedforsecurity=False)
         self._digests: dict[str, Digest] = {name: new_digest(name) for name in algorithms}
+        self._sha256 = hashlib.sha256() if sha256 else None
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
 
     def write(self, chunks: Sequence[bytes]) -> None:
@@ -62,6 +63,13 @@ class Intake:
         self._md5.update(chunk)
         for digest in self._digests.values():
             digest.update(chunk)
+        if self._sha256 is not None:
+            self._sha256.update(chunk)
+
+    @property
+    def sha256(self) -> str:
+        """Return the hexadecimal SHA-256 of what went in, where it was asked for."""
+        return "" if self._sha256 is None else self._sha256.hexdigest()
 
     def sync(self) -> None:
         """Return when the data is on disk."""

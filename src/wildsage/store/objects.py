@@ -28,7 +28,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from wildsage.core.streams import ByteStream
+from wildsage.core.streams import ByteStream, PromisedByteStream
 from wildsage.store.content_files import Blob, Intake, Reader, Span, drop, link, sync_folder
 from wildsage.store.disk_trouble import NO_SPACE, disk_full
 
@@ -86,9 +86,14 @@ class Objects:
             ``InsufficientStorage`` (507) if the disk is full. Nothing stays behind.
         """
         with _disk_errors():
-            intake = await self._run(lambda: Intake(self._incoming / secrets.token_hex(16), algorithms))
+            promised = stream if isinstance(stream, PromisedByteStream) else None
+            path = self._incoming / secrets.token_hex(16)
+            intake = await self._run(lambda: Intake(path, algorithms, sha256=promised is not None))
             try:
-                await self._fill(intake, stream)
+                # What a signature promised is hashed in the thread that hashes anyway, not on the loop.
+                await self._fill(intake, stream if promised is None else promised.unchecked)
+                if promised is not None:
+                    promised.check(intake.sha256)
                 return await self._run(lambda: self._finish(intake))
             finally:
                 await asyncio.shield(self._run(lambda: drop(intake)))
@@ -193,7 +198,9 @@ class Objects:
         lease = _Lease()
         held = tuple(blobs)
         self._readers.update(held)
-        weakref.finalize(lease, self._release, held).atexit = False
+        # It may die in any thread, and amid anything: what it held is given up on the loop.
+        give_up = partial(_give_up, asyncio.get_running_loop(), self._release, held)
+        weakref.finalize(lease, give_up).atexit = False
         return lease
 
     async def read(self, spans: Sequence[Span]) -> ByteStream:
@@ -284,7 +291,7 @@ class Objects:
         return orphans
 
     def _release(self, blobs: tuple[str, ...]) -> None:
-        """Give up a lease. Runs wherever the last reference died, so it hands file access to a thread."""
+        """Give up a lease."""
         idle = []
         for blob in blobs:
             self._readers[blob] -= 1
@@ -317,6 +324,14 @@ class Objects:
 def _step_back() -> None:
     """Let the event loop go before this thread: on a busy core a large upload would delay everybody's answer."""
     os.nice(_NICENESS)  # on Linux of the calling thread alone
+
+
+def _give_up(
+    loop: asyncio.AbstractEventLoop, release: Callable[[tuple[str, ...]], None], blobs: tuple[str, ...]
+) -> None:
+    # A closed loop: this server ends, and the next start sweeps.
+    with contextlib.suppress(RuntimeError):
+        loop.call_soon_threadsafe(release, blobs)
 
 
 class _disk_errors(contextlib.AbstractContextManager[None]):  # noqa: N801 - reads like a function

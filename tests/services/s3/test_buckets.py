@@ -58,13 +58,21 @@ def test_a_bucket_lies_where_the_constraint_says(empty, signed, constraint, expe
 
 def test_one_of_many_creates_succeeds(empty):
     async def scenario():
-        creates = (empty.answer("CreateBucket", Bucket="data", region="us-east-1") for _ in range(200))
+        location = {"CreateBucketConfiguration": {"LocationConstraint": "us-west-2"}}
+        creates = (empty.answer("CreateBucket", Bucket="data", **location) for _ in range(200))
         return await asyncio.gather(*creates, return_exceptions=True)
 
     answers = asyncio.run(scenario())
     errors = [answer for answer in answers if isinstance(answer, ServiceError)]
     assert len(errors) == 199
     assert {(error.code, error.status) for error in errors} == {("BucketAlreadyOwnedByYou", 409)}
+
+
+def test_a_bucket_of_the_first_region_is_made_again(s3):
+    for _ in range(2):
+        s3("CreateBucket", Bucket="again", region="us-east-1")
+    error = s3.refused("CreateBucket", Bucket="again", account="999999999999", region="us-east-1")
+    assert error.code == "BucketAlreadyExists"
 
 
 def test_names_are_global(s3):

@@ -6,6 +6,7 @@ import urllib.error
 import urllib.request
 import zlib
 from base64 import b64encode
+from datetime import UTC, datetime
 
 import pytest
 from botocore.auth import S3SigV4Auth
@@ -46,6 +47,15 @@ def test_a_range_is_206(boto):
     assert got["Body"].read() == b"nte"
     assert got["ResponseMetadata"]["HTTPStatusCode"] == 206
     assert got["ContentRange"] == "bytes 2-4/7"
+
+
+def test_responses_as_the_request_wants_them(boto):
+    boto.put_object(Bucket="data", Key="key", Body=b"content", Expires=datetime(2030, 1, 1, tzinfo=UTC))
+    asked = {"ResponseExpires": datetime(2031, 1, 1, tzinfo=UTC), "ResponseContentType": "a/b"}
+    got = boto.get_object(Bucket="data", Key="key", **asked)
+    assert (got["ContentType"], got["ExpiresString"]) == ("a/b", "Wed, 01 Jan 2031 00:00:00 GMT")
+    plain = boto.head_object(Bucket="data", Key="key")
+    assert plain["ExpiresString"] == "Tue, 01 Jan 2030 00:00:00 GMT"
 
 
 def test_members_cross_the_wire(boto):

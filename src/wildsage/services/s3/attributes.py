@@ -25,6 +25,7 @@ HEADERS = (
 """Members of an upload that come back as they were."""
 
 _ENCRYPTION = ("ServerSideEncryption", "SSEKMSKeyId", "BucketKeyEnabled", "SSEKMSEncryptionContext")
+_ALGORITHMS = frozenset({"AES256", "aws:kms", "aws:kms:dsse", "aws:fsx"})
 _STORAGE_CLASSES = frozenset(
     {
         "STANDARD",
@@ -73,7 +74,7 @@ def headers_of(request: Request) -> Json:
     if "ContentEncoding" in found:
         # aws-chunked is how the body travelled, not how the object is encoded.
         codings = [coding.strip() for coding in found.pop("ContentEncoding").split(",")]
-        kept = ",".join(coding for coding in codings if coding != "aws-chunked")
+        kept = ", ".join(coding for coding in codings if coding != "aws-chunked")
         found |= {"ContentEncoding": kept} if kept else {}
     metadata: dict[str, str] = found.get("Metadata", {})
     size = sum(len(name.encode()) + len(value.encode()) for name, value in metadata.items())
@@ -111,6 +112,12 @@ def encryption_of(context: RequestContext, bucket: BucketRecord, request: Reques
                 " x-amz-server-side-encryption : aws:kms"
             )
         asked = default_encryption(bucket)
+    if asked["ServerSideEncryption"] not in _ALGORITHMS:
+        raise invalid_argument(
+            f"The encryption method specified is not supported: {asked['ServerSideEncryption']!r}",
+            ArgumentName="x-amz-server-side-encryption",
+            ArgumentValue=asked["ServerSideEncryption"],
+        )
     if "SSEKMSKeyId" in asked and asked["ServerSideEncryption"] == "AES256":
         raise invalid_argument("SSEKMSKeyId goes with the encryption aws:kms, not with AES256")
     if "SSEKMSKeyId" in asked:
@@ -136,7 +143,10 @@ def tags_of(header: str | None) -> list[dict[str, str]]:
     if not header:
         return []
     try:
-        pairs = parse_qsl(header, keep_blank_values=True, strict_parsing=True)
+        if any(not part for part in header.split("&")):
+            raise ValueError(header)
+        # A key may stand alone.
+        pairs = sorted(parse_qsl(header, keep_blank_values=True, errors="strict"))
     except ValueError:
         raise invalid_argument(
             f"The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters: {header!r}",

@@ -46,7 +46,7 @@ class BucketOperations:
         region = _region_of(context, configuration.get("LocationConstraint"))
         records = _first_records(context, request)
         bucket = await self._buckets.create_bucket(name, context.account, region, records)
-        if bucket is None:
+        if bucket is None and not self._is_made_again(context, name):
             raise self._taken(context, name)
         return {"Location": f"/{name}", "BucketArn": _arn(context, name)}
 
@@ -98,6 +98,15 @@ class BucketOperations:
         check_owner(bucket, context, request.get("ExpectedBucketOwner"))
         return {"LocationConstraint": None if bucket.region == GLOBAL_REGION else bucket.region}
 
+    def _is_made_again(self, context: RequestContext, name: str) -> bool:
+        """Tell whether the bucket is the caller's, in the one region where making it again is no error."""
+        existing = self._buckets.bucket(name)
+        return (
+            existing is not None
+            and existing.account == context.account
+            and existing.region == context.region == GLOBAL_REGION
+        )
+
     def _taken(self, context: RequestContext, name: str) -> ServiceError:
         existing = self._buckets.bucket(name)
         if existing is not None and existing.account == context.account:
@@ -124,8 +133,8 @@ def check_name(name: str) -> None:
     rule = None
     if _NAME.fullmatch(name) is None:
         rule = "3 to 63 lower-case letters, digits, dots and hyphens, with a letter or digit at both ends"
-    elif ".." in name:
-        rule = "no two dots in a row"
+    elif any(pair in name for pair in ("..", ".-", "-.")):
+        rule = "a letter or digit on both sides of each dot"
     elif _is_address(name):
         rule = "not an IP address"
     elif name.startswith(_RESERVED_PREFIXES) or name.endswith(_RESERVED_SUFFIXES):

@@ -1,5 +1,6 @@
 """PutObject, GetObject, HeadObject, GetObjectAttributes."""
 
+from email.utils import formatdate
 from itertools import accumulate
 from typing import Any
 
@@ -32,7 +33,6 @@ _RESPONSE_OVERRIDES = {
         "ContentEncoding",
         "ContentLanguage",
         "ContentType",
-        "Expires",
     )
 }
 
@@ -119,6 +119,8 @@ def _described(record: ObjectRecord, pieces: list[Piece], request: Request) -> t
     response |= {
         name: request[override] for override, name in _RESPONSE_OVERRIDES.items() if override in request
     }
+    if "ResponseExpires" in request:
+        response["Expires"] = formatdate(request["ResponseExpires"], usegmt=True)
     number = request.get("PartNumber")
     if number is not None and "Range" in request:
         raise invalid_request("Cannot specify both Range header and partNumber query parameter")
@@ -174,13 +176,13 @@ def _parts(record: ObjectRecord, pieces: list[Piece], request: Request) -> dict[
         "MaxParts": limit,
         "IsTruncated": bool(chosen) and chosen[-1].number < pieces[-1].number,
     }
-    if record.attributes.get("Checksums"):
-        answer["Parts"] = [
-            {
-                "PartNumber": piece.number,
-                "Size": piece.size,
-                **{f"Checksum{name}": text for name, text in piece.checksums.items()},
-            }
-            for piece in chosen
-        ]
+    algorithms = record.attributes.get("Checksums", {})
+    answer["Parts"] = [
+        {
+            "PartNumber": piece.number,
+            "Size": piece.size,
+            **{f"Checksum{name}": text for name, text in piece.checksums.items() if name in algorithms},
+        }
+        for piece in chosen
+    ]
     return answer
