@@ -261,9 +261,12 @@ def test_a_stream_has_no_limit():
     sent = request("PUT", "/bucket/key", service="s3")
     sent.body = ByteStream(ByteStream.of(b"x"), 10**12)
 
-    response = asyncio.run(gateway({"s3": {"PutObject": handler}}).answer(sent))
+    application = gateway({"s3": {"PutObject": handler}})
+    response = asyncio.run(application.answer(sent))
 
     assert (response.status, dict(response.headers)["ETag"]) == (200, str(10**12))
+    bare = request("PUT", "/bucket/key", service="s3")
+    assert asyncio.run(application.answer(bare)).status == 411
 
 
 def test_a_refused_member_has_the_code_of_its_service():

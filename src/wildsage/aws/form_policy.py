@@ -17,6 +17,9 @@ from wildsage.core.errors import ServiceError
 _UNCOVERED = frozenset({"policy", "signature", "x-amz-signature", "awsaccesskeyid", "file"})
 """Fields that no condition needs to name."""
 
+_FREE = ("x-ignore-", "x-amz-checksum-")
+"""Beginnings of such fields: a checksum makes an upload stricter, never laxer."""
+
 
 @dataclass(frozen=True, slots=True)
 class SizeRange:
@@ -59,11 +62,7 @@ def check_policy(text: str, fields: Mapping[str, str], now: float) -> SizeRange:
                 _check("eq", name.lower(), str(value), fields)
             case _:
                 raise _invalid(f"Invalid Condition: {json.dumps(condition)[:200]}")
-    extra = (
-        {name for name in fields if name != "bucket" and not name.startswith("x-ignore-")}
-        - named
-        - _UNCOVERED
-    )
+    extra = {name for name in fields if name != "bucket" and not name.startswith(_FREE)} - named - _UNCOVERED
     if extra or "bucket" not in named:
         raise _denied(f"Extra input fields: {', '.join(sorted(extra)) or 'bucket'}")
     return size

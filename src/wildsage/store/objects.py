@@ -21,7 +21,7 @@ import shutil
 import stat
 import threading
 import weakref
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -63,6 +63,7 @@ class Objects:
         )
         self._readers: Counter[str] = Counter()
         self._doomed: set[str] = set()
+        self._released: deque[str] = deque()  # blobs of leases that have ended
         shutil.rmtree(self._incoming, ignore_errors=True)
         self._incoming.mkdir(mode=0o700, parents=True)
         sync_folder(folder)
@@ -196,11 +197,12 @@ class Objects:
         Take it in the same breath as the row that names them was read: removals happen in this event loop.
         """
         lease = _Lease()
+        self._release()
         held = tuple(blobs)
         self._readers.update(held)
-        # It may die in any thread, and amid anything: what it held is given up on the loop.
-        give_up = partial(_give_up, asyncio.get_running_loop(), self._release, held)
-        weakref.finalize(lease, give_up).atexit = False
+        # It may die in any thread, and amid anything: what it held is only noted, and given up on the loop.
+        wake = partial(_wake, asyncio.get_running_loop(), self._release)
+        weakref.finalize(lease, _note, self._released, held, wake).atexit = False
         return lease
 
     async def read(self, spans: Sequence[Span]) -> ByteStream:
@@ -250,6 +252,7 @@ class Objects:
 
     async def remove(self, blobs: Iterable[str]) -> None:
         """Remove content that no row refers to any more; what is being read goes when its readers have gone."""
+        self._release()
         idle = []
         for blob in blobs:
             if self._readers[blob]:
@@ -290,10 +293,11 @@ class Objects:
             orphans += [name for name in candidates if name not in used]
         return orphans
 
-    def _release(self, blobs: tuple[str, ...]) -> None:
-        """Give up a lease."""
+    def _release(self) -> None:
+        """Give up what ended leases held."""
         idle = []
-        for blob in blobs:
+        while self._released:
+            blob = self._released.popleft()
             self._readers[blob] -= 1
             if self._readers[blob] <= 0:
                 del self._readers[blob]
@@ -326,12 +330,15 @@ def _step_back() -> None:
     os.nice(_NICENESS)  # on Linux of the calling thread alone
 
 
-def _give_up(
-    loop: asyncio.AbstractEventLoop, release: Callable[[tuple[str, ...]], None], blobs: tuple[str, ...]
-) -> None:
+def _note(released: deque[str], blobs: tuple[str, ...], wake: Callable[[], None]) -> None:
+    released.extend(blobs)
+    wake()
+
+
+def _wake(loop: asyncio.AbstractEventLoop, release: Callable[[], None]) -> None:
     # A closed loop: this server ends, and the next start sweeps.
     with contextlib.suppress(RuntimeError):
-        loop.call_soon_threadsafe(release, blobs)
+        loop.call_soon_threadsafe(release)
 
 
 class _disk_errors(contextlib.AbstractContextManager[None]):  # noqa: N801 - reads like a function

@@ -51,6 +51,15 @@ def test_new_buckets_have_no_lists(s3):
     assert refused.code == "AccessControlListNotSupported"
 
 
+def test_a_bucket_with_a_public_list_keeps_lists(listed):
+    enforced = {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+    listed("PutBucketAcl", Bucket="data", ACL="public-read")
+    refused = listed.refused("PutBucketOwnershipControls", Bucket="data", OwnershipControls=enforced)
+    assert refused.code == "InvalidBucketAclWithObjectOwnership"
+    listed("PutBucketAcl", Bucket="data", ACL="private")
+    listed("PutBucketOwnershipControls", Bucket="data", OwnershipControls=enforced)
+
+
 def test_public_lists_are_blocked(s3):
     rules = {"Rules": [{"ObjectOwnership": "BucketOwnerPreferred"}]}
     s3("PutBucketOwnershipControls", Bucket="data", OwnershipControls=rules)

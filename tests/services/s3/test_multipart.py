@@ -7,6 +7,7 @@ import zlib
 
 import pytest
 
+from wildsage.core.errors import ServiceError
 from wildsage.store.buckets import Buckets
 from wildsage.store.objects import Objects
 
@@ -229,3 +230,11 @@ def test_the_sweep_keeps_parts_under_way(s3):
     later.objects.close()
     finish(s3, upload, [(1, md5(LAST))])
     assert s3.get("key")["Body"] == LAST
+
+
+def test_an_object_has_a_largest_size(s3, monkeypatch):
+    monkeypatch.setattr("wildsage.services.s3.multipart.LARGEST_OBJECT", 6)
+    with pytest.raises(ServiceError) as caught:
+        s3.put_parts("key", [b"content"])
+    assert caught.value.code == "EntityTooLarge"
+    assert s3.refused("HeadObject", Bucket="data", Key="key").code == "NoSuchKey"

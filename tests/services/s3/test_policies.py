@@ -52,6 +52,7 @@ def test_public_policies_are_blocked_until_they_are_not(s3):
     [
         {"Resource": "arn:aws:s3:::other/*"},
         {"Effect": "Maybe"},
+        {"Principal": None, "NotPrincipal": {"AWS": "123456789012"}},
         {"Action": None},
         {"Principal": {"Nobody": "x"}},
         {"Sid": "x" * 21_000},

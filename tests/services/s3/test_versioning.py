@@ -35,6 +35,18 @@ def test_versioning_begins_and_is_suspended(s3):
     assert s3.get("key")["VersionId"] == "null"
 
 
+def test_a_second_factor_is_refused(s3):
+    wanted = {"Status": "Enabled", "MFADelete": "Enabled"}
+    assert (
+        s3.refused("PutBucketVersioning", Bucket="data", VersioningConfiguration=wanted).code
+        == "InvalidRequest"
+    )
+    assert s3("GetBucketVersioning", Bucket="data") == {}
+    s3("PutBucketVersioning", Bucket="data", VersioningConfiguration={**wanted, "MFADelete": "Disabled"})
+    nothing = s3.refused("PutBucketVersioning", Bucket="data", VersioningConfiguration={})
+    assert nothing.code == "IllegalVersioningConfigurationException"
+
+
 def test_overwritten_and_deleted_versions_stay(s3):
     s3.put("key", b"zero")
     enable(s3)

@@ -58,6 +58,12 @@ class S3Protocol(RestXmlProtocol):
 
     async def parse(self, call: Call, operation: Operation) -> Request:
         """Read the request; what is wrong in the query string or a header is an argument, not XML."""
+        # The file in a form has a length of its own, unknown beforehand.
+        bare = call.request.body.length == 0 and "content-length" not in call.request.headers
+        if operation.input.streams and bare:
+            raise UnreadableError(
+                "You must provide the Content-Length HTTP header.", code="MissingContentLength", status=411
+            )
         try:
             return await super().parse(call, operation)
         except UnreadableError as error:

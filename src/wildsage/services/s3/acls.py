@@ -109,6 +109,23 @@ def first_acl(account: str, request: Request, records: Json) -> Json:
     return {"acl": canned_grants(account, canned, records)}
 
 
+def check_ownership(bucket: BucketRecord, controls: Json) -> None:
+    """Refuse ownership without lists for a bucket whose list grants something to others.
+
+    Raises
+    ------
+    ValidationError
+        ``InvalidBucketAclWithObjectOwnership``.
+    """
+    others = any(grant["Grantee"].get("Type") == "Group" for grant in bucket.records.get("acl", ()))
+    if others and _is_enforced({"ownership": controls}):
+        raise ValidationError(
+            "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting: make its ACL private"
+            " first",
+            code="InvalidBucketAclWithObjectOwnership",
+        )
+
+
 def canned_grants(account: str, canned: str, records: Json) -> Grants:
     """Return the grants of a canned list.
 

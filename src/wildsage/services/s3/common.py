@@ -139,6 +139,11 @@ def version_members(bucket: BucketRecord, record: ObjectRecord) -> dict[str, str
     return {"VersionId": record.public_version} if bucket.versioning else {}
 
 
+def stored_version(record: ObjectRecord) -> dict[str, str]:
+    """Return the member that tells a version that was just stored; the null version has none."""
+    return {"VersionId": record.version_id} if record.version_id else {}
+
+
 def no_such_version(key: str, version_id: str) -> NotFoundError:
     """Return the error of a version that is not there."""
     return NotFoundError(
@@ -151,7 +156,10 @@ def no_such_version(key: str, version_id: str) -> NotFoundError:
 
 def owner_of(account: str) -> dict[str, str]:
     """Return the canonical user of an account."""
-    return {"ID": hashlib.sha256(f"canonical-user-{account}".encode()).hexdigest()}
+    return {
+        "DisplayName": account,  # AWS left it out in November 2025; older clients read it
+        "ID": hashlib.sha256(f"canonical-user-{account}".encode()).hexdigest(),
+    }
 
 
 def invalid_argument(message: str, **members: Any) -> ValidationError:

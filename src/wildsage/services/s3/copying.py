@@ -21,7 +21,7 @@ from wildsage.services.s3.common import (
     invalid_argument,
     invalid_request,
     own_bucket,
-    version_members,
+    stored_version,
 )
 from wildsage.services.s3.conditions import check_source, write_condition
 from wildsage.services.s3.integrity import LARGEST_UPLOAD, claims_of
@@ -78,7 +78,7 @@ class Copies:
                 **checksum_members(record.attributes),
             },
             **encryption_members(attributes),
-            **version_members(bucket, record),
+            **stored_version(record),
             **source_version(origin, source),
         }
 

@@ -11,7 +11,7 @@ from wildsage.core.context import RequestContext
 from wildsage.core.errors import ValidationError
 from wildsage.services.operation import Request, Response, operation
 from wildsage.services.s3.attributes import attributes_of, checksum_members, encryption_members
-from wildsage.services.s3.common import invalid_argument, invalid_request, own_bucket, version_members
+from wildsage.services.s3.common import invalid_argument, invalid_request, own_bucket, stored_version
 from wildsage.services.s3.conditions import write_condition
 from wildsage.services.s3.copying import find_source, source_version
 from wildsage.services.s3.integrity import claims_of, compare, receive
@@ -23,6 +23,7 @@ from wildsage.store.uploads import Part, Upload, Uploads, no_such_upload, requir
 
 SMALLEST_PART = 5 * 1024**2
 MOST_PARTS = 10_000
+LARGEST_OBJECT = 5 * 1024**4
 _COPY_RANGE = re.compile(r"bytes=([0-9]{1,40})-([0-9]{1,40})")
 
 
@@ -100,7 +101,7 @@ class MultipartUploads:
             "ETag": f'"{record.etag}"',
             **checksum_members(record.attributes),
             **encryption_members(record.attributes),
-            **version_members(bucket, record),
+            **stored_version(record),
         }
 
     @operation("AbortMultipartUpload")
@@ -149,6 +150,12 @@ class _Completion:
         stored = take_upload(transaction, self.upload.id)
         chosen = _choose(stored, self.request.get("MultipartUpload", {}).get("Parts", []), self.upload.id)
         size = sum(part.size for part in chosen)
+        if size > LARGEST_OBJECT:
+            raise ValidationError(
+                f"Your proposed upload of {size} bytes exceeds the maximum allowed object size",
+                code="EntityTooLarge",
+                members={"ProposedSize": size, "MaxSizeAllowed": LARGEST_OBJECT},
+            )
         if self.request.get("MpuObjectSize", size) != size:
             raise invalid_request(
                 "The provided 'x-amz-mp-object-size' header does not match what was computed:"

@@ -18,6 +18,7 @@ from wildsage.services.s3.common import (
     invalid_argument,
     invalid_request,
     own_bucket,
+    stored_version,
     version_members,
 )
 from wildsage.services.s3.conditions import check_read, content_range, parse_range, write_condition
@@ -65,7 +66,7 @@ class ObjectContent:
             "ETag": f'"{record.etag}"',
             **checksum_members(attributes),
             **encryption_members(attributes),
-            **version_members(bucket, record),
+            **stored_version(record),
         }
 
     @operation("GetObject")

@@ -103,6 +103,8 @@ def _check(text: str, bucket: str) -> None:
     except PolicyError as error:
         raise _malformed(str(error)) from None
     for statement in policy.statements:
+        if statement.effect == "Allow" and "Principal" in statement.negated:
+            raise _malformed("Allow with NotPrincipal is not allowed: it would grant to everybody else")
         for resource in statement.resources:
             named = resource.partition(":::")[2].partition("/")[0]
             if resource != "*" and named != bucket and "*" not in named and "?" not in named:

@@ -9,6 +9,7 @@ from typing import Any
 from wildsage.core.context import RequestContext
 from wildsage.core.errors import NotFoundError, ValidationError
 from wildsage.services.operation import Request, Response, operation
+from wildsage.services.s3.acls import check_ownership
 from wildsage.services.s3.common import own_bucket
 from wildsage.store.buckets import Buckets
 
@@ -98,8 +99,11 @@ class ProtectionRecords(Recorded):
 
     @operation("PutBucketOwnershipControls")
     async def put_ownership(self, context: RequestContext, request: Request) -> Response:
-        """Record the controls."""
-        return await self._put(context, request, "ownership", request["OwnershipControls"])
+        """Set the controls; a bucket whose list grants to others than its owner cannot do without lists."""
+        bucket = own_bucket(self._buckets, context, request)
+        controls = request["OwnershipControls"]
+        check_ownership(bucket, controls)
+        return await self._put(context, request, "ownership", controls)
 
     @operation("GetBucketOwnershipControls")
     async def get_ownership(self, context: RequestContext, request: Request) -> Response:

@@ -3,7 +3,7 @@
 from wildsage.core.context import RequestContext
 from wildsage.core.errors import ValidationError
 from wildsage.services.operation import Request, Response, operation
-from wildsage.services.s3.common import own_bucket
+from wildsage.services.s3.common import invalid_request, own_bucket
 from wildsage.services.s3.locking import invalid_bucket_state
 from wildsage.store.buckets import Buckets
 
@@ -19,6 +19,10 @@ class Versioning:
         """Begin or suspend versioning; there is no way back to none."""
         bucket = own_bucket(self._buckets, context, request)
         status = request["VersioningConfiguration"].get("Status")
+        if request["VersioningConfiguration"].get("MFADelete") == "Enabled":
+            raise invalid_request(
+                "MFADelete cannot be Enabled: there are no devices for a second factor here"
+            )
         if status is None:
             raise ValidationError(
                 "The Versioning element must be specified", code="IllegalVersioningConfigurationException"
