@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from botocore.exceptions import ClientError
 
-NOW = datetime.now(UTC)
 ALARM = {
     "Namespace": "Alarms",
     "MetricName": "m",
@@ -31,8 +30,9 @@ def one(cloudwatch, name):
 
 def put_values(cloudwatch, name, *values):
     """Put one value a minute, the last one two minutes ago: that minute is over."""
+    now = datetime.now(UTC)  # not when the module was read: a long suite overtakes it
     data = [
-        {"MetricName": name, "Value": value, "Timestamp": NOW - timedelta(minutes=2 + back)}
+        {"MetricName": name, "Value": value, "Timestamp": now - timedelta(minutes=2 + back)}
         for back, value in enumerate(reversed(values))
     ]
     cloudwatch.put_metric_data(Namespace="Alarms", MetricData=data)
