@@ -104,3 +104,20 @@ def test_a_cancellation_that_meets_a_return_is_a_cancellation():
 def test_a_run_may_not_take_all_of_the_memory():
     assert Capacity(8).slot_for(4).memory_bytes is None
     assert Capacity(8, 100 * 2**30).slot_for(4).memory_bytes == pytest.approx(90 * 2**30, abs=10)
+
+
+def test_who_asks_is_told_how_many_are_ahead():
+    async def play():
+        capacity = Capacity(2)
+        assert capacity.ahead_for("ml.m5.large") is None
+        grants = [capacity.request(Slot(1)) for _ in range(4)]
+        assert [grant.done() for grant in grants] == [True, True, False, False]
+        assert capacity.ahead_for("ml.m5.large") == 2
+        capacity.withdraw(Slot(1), grants[2])
+        capacity.withdraw(Slot(1), grants[0])
+        assert grants[3].done()
+        assert capacity.ahead_for("ml.m5.large") == 0  # nobody waits, and nothing is free
+        capacity.give_back(Slot(1))
+        assert capacity.ahead_for("ml.m5.large") is None
+
+    asyncio.run(play())

@@ -38,3 +38,17 @@ def test_nothing_follows_an_end(state, end):
 
     asyncio.run(state.write(story))
     assert Resources(state).get(JOB).status == end
+
+
+def test_a_job_that_has_to_wait_is_born_pending():
+    body = first_step(5.0, ahead=2)
+    assert body["SecondaryStatus"] == "Pending"
+    assert body["SecondaryStatusTransitions"] == [
+        {
+            "Status": "Starting",
+            "StartTime": 5.0,
+            "EndTime": 5.0,
+            "StatusMessage": "Launching requested ML instances",
+        },
+        {"Status": "Pending", "StartTime": 5.0, "StatusMessage": "Waiting for capacity (3 ahead)"},
+    ]

@@ -226,3 +226,31 @@ def test_it_says_what_it_wrote_and_whether_it_can(state):
     assert state.is_writing
     state.close()
     assert not state.is_writing
+
+
+def test_a_commit_waits_for_as_many_works_as_the_last_one_had(state):
+    async def together(count):
+        return await asyncio.gather(*(state.write(lambda _t: None) for _ in range(count)))
+
+    def commits_of_works_that_come_one_by_one():
+        state._last_commit = 5.0  # a slow disk: there is time
+        before = state._commits
+
+        async def one_by_one():
+            first = asyncio.ensure_future(state.write(lambda _t: None))
+            await asyncio.sleep(0)
+            while state._tasks.qsize():  # until the writer has taken the first
+                await asyncio.sleep(0)
+            rest = [asyncio.ensure_future(state.write(lambda _t: None)) for _ in range(2)]
+            await asyncio.gather(first, *rest)
+
+        asyncio.run(one_by_one())
+        return state._commits - before
+
+    asyncio.run(together(3))
+    state._last_group = 3
+    assert commits_of_works_that_come_one_by_one() == 1
+    assert state._last_group == 3
+    state._last_commit = 0.0
+    state.write_blocking(lambda _t: None)
+    assert state._last_group == 1  # who is alone waits for nobody the next time
