@@ -1,6 +1,6 @@
 """How AWS says no to a request that is not, or not rightly, signed: the same refusal in three dialects.
 
-Every refusal is a 403 (decision 25). Codes and texts: "Error Responses" (Amazon S3 API Reference), "Common
+Every refusal is a 403 (decision 23). Codes and texts: "Error Responses" (Amazon S3 API Reference), "Common
 Errors" (STS, IAM and SageMaker API References), and what the services answer.
 """
 
