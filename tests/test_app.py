@@ -11,7 +11,9 @@ from botocore.exceptions import ClientError
 from tests.aws.support import SERVICES
 from tests.served import REGION, ServedApplication
 
+from wildsage.aws.model import Catalogue
 from wildsage.cli.coverage import all_operations
+from wildsage.clients import hosts
 
 KMEANS = f"174872318107.dkr.ecr.{REGION}.amazonaws.com/kmeans:1"
 XGBOOST = f"246618743249.dkr.ecr.{REGION}.amazonaws.com/sagemaker-xgboost:1.7-1"
@@ -147,6 +149,12 @@ def test_a_wrong_type_is_refused(server):
 
 def test_every_service_makes_the_round_trips_of_the_wire():
     assert set(all_operations()) == set(SERVICES)
+
+
+def test_requests_for_every_service_are_let_through_to_it():
+    models = map(Catalogue().service, all_operations())
+    names = [f"{model.metadata['endpointPrefix']}.{REGION}.amazonaws.com" for model in models]
+    assert {hosts.service_of(name) for name in names} == hosts.SERVICES
 
 
 def test_a_bad_signature_is_refused(server):

@@ -6,7 +6,6 @@ import pytest
 from tests.clients.support import free_port, say_server
 
 from wildsage.clients.discovery import ServerNotRunningError, default_data_dir, find_server, read_server
-from wildsage.clients.hosts import DEFAULT_SERVICES
 
 
 @pytest.mark.parametrize(
@@ -24,14 +23,6 @@ def test_the_data_directory(environ, expected):
 def test_the_server_that_runs(layout, server):
     info = find_server(layout)
     assert (info.url, info.account, info.region) == (server.url, "123456789012", "eu-west-1")
-    assert info.services == DEFAULT_SERVICES
-
-
-def test_services_that_the_server_names(layout):
-    layout.server.write_text(
-        '{"url": "http://a:1", "pid": 1, "account": "a", "region": "r", "services": ["s3"]}'
-    )
-    assert read_server(layout).services == {"s3"}
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"url": "http://127.0.0.1:1"}', '{"pid": "x"}'])

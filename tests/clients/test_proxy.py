@@ -1,6 +1,5 @@
 """What becomes of the requests of real and of ill-behaved clients."""
 
-import json
 import socket
 import ssl
 import subprocess
@@ -168,15 +167,6 @@ def test_aws_hosts_of_absent_services_are_refused_by_name(proxy, server, caplog)
         assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
     assert server.seen == []
     assert caplog.text.count("refused dynamodb.us-east-1.amazonaws.com") == 1
-
-
-def test_the_server_says_which_services_it_has(start_proxy, layout, server):
-    said = json.loads(layout.server.read_text()) | {"services": ["dynamodb"]}
-    layout.server.write_text(json.dumps(said))
-    proxy = start_proxy()
-    client(proxy, "dynamodb", "https://dynamodb.us-east-1.amazonaws.com").list_tables()
-    with pytest.raises(ClientError, match="It has: dynamodb"):
-        client(proxy, "sts", "https://sts.amazonaws.com").get_caller_identity()
 
 
 def test_a_page_in_a_browser_cannot_reach_the_server(proxy, server):

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from wildsage.clients.hosts import DEFAULT_SERVICES
 from wildsage.store.layout import Layout
 
 HEALTH_PATH = "/_wildsage/health"
@@ -34,15 +33,12 @@ class ServerInfo:
     ----------
     url
         Its address, e.g. ``http://127.0.0.1:8172``.
-    services
-        The AWS services it has, as `wildsage.clients.hosts.service_of` names them.
     """
 
     url: str
     pid: int
     account: str
     region: str
-    services: frozenset[str] = DEFAULT_SERVICES
 
     @property
     def address(self) -> tuple[str, int]:
@@ -64,8 +60,7 @@ def read_server(layout: Layout) -> ServerInfo | None:
     """Return what the last server wrote of itself, running or not; None where there is nothing to read."""
     try:
         said = json.loads(layout.server.read_text())
-        services = frozenset(said.get("services") or DEFAULT_SERVICES)
-        return ServerInfo(said["url"], int(said["pid"]), said["account"], said["region"], services)
+        return ServerInfo(said["url"], int(said["pid"]), said["account"], said["region"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         # A server that starts or stops this moment: the same as none.
         return None

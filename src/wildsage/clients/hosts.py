@@ -21,7 +21,7 @@ AWS_DOMAINS = (
 )
 """Where the endpoints of every partition live, single and dual stack (botocore's ``partitions.json``)."""
 
-DEFAULT_SERVICES = frozenset(
+SERVICES = frozenset(
     {
         "application-autoscaling",
         "ecr",
@@ -34,7 +34,7 @@ DEFAULT_SERVICES = frozenset(
         "sts",
     }
 )
-"""What a server answers that does not say otherwise of itself."""
+"""The services that Wildsage has, as `service_of` names them. Requests for all others are refused."""
 
 _REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-\d+|us-gov")
 _SIDE_LABELS = frozenset({"dualstack", "global", "vpce"})

@@ -25,6 +25,7 @@ from urllib.parse import urlsplit
 
 from wildsage.clients.authority import Authority
 from wildsage.clients.hosts import (
+    SERVICES,
     is_aws_host,
     is_loopback,
     is_metadata_address,
@@ -173,8 +174,7 @@ class Proxy:
             if addressed or is_loopback(host):
                 return None
             return Refusal(400, "InvalidHost", f"{host!r} is no host of this proxy: address it as {_ADDRESS}")
-        known = self._link.services()
-        if service in known:
+        if service in SERVICES:
             return None
         if host not in self._refused:
             self._refused.add(host)
@@ -183,7 +183,7 @@ class Proxy:
             400,
             "ServiceNotImplemented",
             f"Wildsage does not have the AWS service {service!r} ({host}), and lets no request to AWS leave"
-            f" this machine. It has: {', '.join(sorted(known))}",
+            f" this machine. It has: {', '.join(sorted(SERVICES))}",
         )
 
     # Elsewhere

@@ -5,7 +5,6 @@ from asyncio import StreamReader, StreamWriter
 from collections.abc import Callable
 
 from wildsage.clients.discovery import ServerInfo
-from wildsage.clients.hosts import DEFAULT_SERVICES
 from wildsage.clients.streams import open_stream
 from wildsage.core.clock import Clock
 
@@ -48,11 +47,6 @@ class ServerLink:
         self._clock = clock
         self._away_since: float | None = None
         self.patience = patience
-
-    def services(self) -> frozenset[str]:
-        """Return the names of the services that the server has."""
-        info = self._find()
-        return DEFAULT_SERVICES if info is None else info.services
 
     async def connect(self) -> tuple[StreamReader, StreamWriter]:
         """Open a connection, waiting for the server's return where it is away.

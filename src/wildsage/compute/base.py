@@ -3,7 +3,7 @@
 A container is described in *its own* paths (``/opt/ml/model``, ``/run/wildsage``). A backend that can give
 it a file system of its own does; the one that cannot translates the paths instead.
 
-Guarantees of every backend, checked by one suite (``tests/compute/contract.py``):
+Guarantees of every backend, checked by one suite (``tests/compute/test_contract.py``):
 
 - the command sees exactly `Container.environment` and nothing of the launcher's environment;
 - ``terminate`` sends SIGTERM to every process of the command's group; ``kill`` ends every process the
