@@ -58,6 +58,18 @@ def test_responses_as_the_request_wants_them(boto):
     assert plain["ExpiresString"] == "Tue, 01 Jan 2030 00:00:00 GMT"
 
 
+def test_a_read_cannot_ask_for_encryption(boto):
+    boto.put_object(Bucket="data", Key="key", Body=b"content")
+
+    def ask(params, **_):
+        params["headers"]["x-amz-server-side-encryption"] = "AES256"
+
+    boto.meta.events.register("before-call.s3.HeadObject", ask)
+    with pytest.raises(ClientError, match="400"):
+        boto.head_object(Bucket="data", Key="key")
+    boto.meta.events.unregister("before-call.s3.HeadObject", ask)
+
+
 def test_members_cross_the_wire(boto):
     boto.put_object(
         Bucket="data", Key="a b/ü+", Body=io.BytesIO(b"content"), ContentType="a/b", Tagging="t=1", ServerSideEncryption="aws:kms"

@@ -17,6 +17,8 @@ from wildsage.aws.texts import load
 from wildsage.core.errors import NotImplementedOperationError, ServiceError
 from wildsage.services.operation import Request, Response
 
+_READS = frozenset({"GetObject", "HeadObject"})
+
 
 class S3Protocol(RestXmlProtocol):
     """The dialect of S3.
@@ -58,6 +60,11 @@ class S3Protocol(RestXmlProtocol):
 
     async def parse(self, call: Call, operation: Operation) -> Request:
         """Read the request; what is wrong in the query string or a header is an argument, not XML."""
+        if operation.name in _READS and "x-amz-server-side-encryption" in call.request.headers:
+            raise UnreadableError(
+                "x-amz-server-side-encryption header is not supported for this operation.",
+                code="InvalidArgument",
+            )
         # The file in a form has a length of its own, unknown beforehand.
         bare = call.request.body.length == 0 and "content-length" not in call.request.headers
         if operation.input.streams and bare:
