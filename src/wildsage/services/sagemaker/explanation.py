@@ -215,7 +215,7 @@ def _warnings(runs: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         for limit, holder in run.get("held_by", {}).items():
             if holder.startswith("not held"):
                 found[f"the limit of {limit} is {holder}"] = None
-        if run.get("sandbox", {}).get("level") == 3:
+        if run.get("sandbox", {}).get("name") == "plain":
             found["there is no sandbox on this machine: see `wildsage doctor`"] = None
         if run.get("usage", {}).get("out_of_memory"):
             found["the kernel ended a process at the memory limit"] = None
