@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from wildsage.compute.plain import Plain
 from wildsage.core.clock import Clock
 from wildsage.core.errors import NotFoundError, ValidationError
 from wildsage.core.instance_types import capacity_of
@@ -215,7 +216,7 @@ def _warnings(runs: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         for limit, holder in run.get("held_by", {}).items():
             if holder.startswith("not held"):
                 found[f"the limit of {limit} is {holder}"] = None
-        if run.get("sandbox", {}).get("name") == "plain":
+        if run.get("sandbox", {}).get("name") == Plain.name:
             found["there is no sandbox on this machine: see `wildsage doctor`"] = None
         if run.get("usage", {}).get("out_of_memory"):
             found["the kernel ended a process at the memory limit"] = None
