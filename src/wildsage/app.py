@@ -1,8 +1,9 @@
 """Composition root: the only place that names concrete backends and hands registries over."""
 
 import asyncio
+import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from wildsage.aws.gateway import Gateway, InternalHandler
 from wildsage.aws.owner_calls import OwnerCalls
 from wildsage.aws.sample_keys import SampleKeys
 from wildsage.clients.discovery import HEALTH_PATH, OWNER_PATH
+from wildsage.compute.base import Sandbox
 from wildsage.compute.limits import memory_of_machine
 from wildsage.compute.select import choose
 from wildsage.core.clock import Clock
@@ -35,26 +37,12 @@ from wildsage.observe.health import Health
 from wildsage.observe.metrics import Metrics
 from wildsage.observe.process import ProcessMeasure
 from wildsage.observe.rooms import RoomsMeasure
-from wildsage.services.application_autoscaling.handlers import autoscaling_handlers
 from wildsage.services.authorization import Authorizer, Roles
-from wildsage.services.cloudwatch.handlers import cloudwatch_handlers
-from wildsage.services.ecr.handlers import ecr_handlers
-from wildsage.services.events.handlers import events_handlers
-from wildsage.services.iam.handlers import iam_handlers
-from wildsage.services.logs.handlers import logs_handlers
 from wildsage.services.logs.metric_counting import MetricCounting
-from wildsage.services.operation import Handler, operations_of
-from wildsage.services.s3.samples import with_samples
-from wildsage.services.s3.service import s3_operations
-from wildsage.services.sagemaker.endpoint import Endpoints
-from wildsage.services.sagemaker.endpoint_config import EndpointConfigs
-from wildsage.services.sagemaker.endpoint_plan import EndpointPlanner, EndpointRules
+from wildsage.services.registry import Services
+from wildsage.services.rooms import ServiceRooms
 from wildsage.services.sagemaker.explanation import Explanations
-from wildsage.services.sagemaker.model import ModelRules, Models
-from wildsage.services.sagemaker.tags import ResourceTags
-from wildsage.services.sagemaker.training_job import TrainingJobRules, TrainingJobs
 from wildsage.services.sagemaker_runtime.invocation import Invocations
-from wildsage.services.sts.sessions import Sessions
 from wildsage.serving.fleet import Rooms as ServingRooms
 from wildsage.serving.invocation_metrics import InvocationMetrics
 from wildsage.serving.orders import OrderDesk
@@ -83,6 +71,8 @@ from wildsage.upkeep.garbage import Garbage
 
 _INTERNAL_PATH = "/_wildsage"
 _CREDENTIALS_PATH = f"{_INTERNAL_PATH}/credentials"
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +121,14 @@ class Application:
 
     The constructor opens the store: the caller holds the data directory's lock. `start` runs on the event loop
     that serves the gateway, `stop` at the end.
+
+    Parameters
+    ----------
+    sandbox
+        Says what carries containers.
     """
 
-    def __init__(self, settings: Settings, clock: Clock) -> None:
+    def __init__(self, settings: Settings, clock: Clock, sandbox: Callable[[], Sandbox] = choose) -> None:
         layout = settings.layout
         self._account = settings.account
         self._clock = clock
@@ -156,7 +151,7 @@ class Application:
         environments = framework_environments(settings.cache_dir)
         self._images = image_catalogue(layout, settings.account, environments)
         self._preparation = ImagePreparation(environments, self._logs, clock)
-        self._sandbox = choose()
+        self._sandbox = sandbox()
         self._router = Router()
         self._instruments = Instruments()
         self._capacity = Capacity(os.cpu_count() or 1, memory_of_machine())
@@ -168,7 +163,7 @@ class Application:
         self._replays = Replays(rooms, self._capacity)
         self._serving = self._serving_reconciler(settings)
         self._warming: asyncio.Task[None] | None = None
-        self.handlers = self._handlers()
+        self.handlers = Services(self._service_rooms())
         metrics = Metrics(self._instruments, before=self._invocations.forget_gone)
         explanations = Explanations(self._resources, self._logs, layout, clock)
         calls = {
@@ -218,7 +213,7 @@ class Application:
         self._housekeeping.start()
         self._health.is_ready = True
         # Beside the first requests, which wait for no more of it than they need.
-        self._warming = asyncio.create_task(asyncio.to_thread(self.gateway.warm), name="warm")
+        self._warming = asyncio.create_task(asyncio.to_thread(self._warm), name="warm")
 
     async def stop(self) -> None:
         """Let go of everything; containers go on. The store is closed last."""
@@ -231,6 +226,13 @@ class Application:
         await self._training.stop()
         await self._serving.stop()
         self.close()
+
+    def _warm(self) -> None:
+        try:
+            self.handlers.load()
+            self.gateway.warm()
+        except Exception:  # noqa: BLE001 - the end of a thread; each request for what is broken fails by itself
+            _log.exception("a service cannot be loaded")
 
     def close(self) -> None:
         """Close the store of an application that was never started."""
@@ -285,37 +287,20 @@ class Application:
         )
         return {EPHEMERAL_PATH: answers}
 
-    def _handlers(self) -> Mapping[str, Mapping[str, Handler]]:
-        """Return every operation there is: by service, as botocore names it, then by operation."""
-        tags = Tags(self._state)
-        require_role = self._roles.require_passable
-        isolates = self._sandbox.private
-        seen = self._role_objects.of_request
-        training_rules = TrainingJobRules(
-            self._images,
-            self._role_objects,
-            require_role,
-            isolates,
-            lambda module: load_spec(module).metric_definitions(),
-            self._capacity.ahead_for,
+    def _service_rooms(self) -> ServiceRooms:
+        return ServiceRooms(
+            resources=self._resources,
+            tags=Tags(self._state),
+            buckets=self._buckets,
+            objects=self._role_objects,
+            keys=self._keys,
+            roles=self._roles,
+            logs=self._logs,
+            metrics=self._metrics,
+            alarms=self._alarms,
+            images=self._images,
+            capacity=self._capacity,
+            invocations=self._invocations,
+            can_isolate=self._sandbox.private,
+            metric_definitions=lambda module: load_spec(module).metric_definitions(),
         )
-        model_rules = ModelRules(self._images, seen, require_role, isolates)
-        endpoint_rules = EndpointRules(self._images, seen, isolates)
-        return {
-            "sagemaker": operations_of(
-                TrainingJobs(self._resources, training_rules),
-                Models(self._resources, model_rules),
-                EndpointConfigs(self._resources, require_role),
-                Endpoints(self._resources, EndpointPlanner(self._resources, endpoint_rules)),
-                ResourceTags(self._resources, tags),
-            ),
-            "sagemaker-runtime": operations_of(self._invocations),
-            "s3": with_samples(s3_operations(self._buckets), self._buckets),
-            "application-autoscaling": autoscaling_handlers(self._resources, tags),
-            "ecr": ecr_handlers(self._resources, tags, self._images),
-            "events": events_handlers(self._resources, tags),
-            "logs": logs_handlers(self._logs),
-            "cloudwatch": cloudwatch_handlers(self._metrics, self._alarms, tags),
-            "iam": iam_handlers(self._resources, tags, self._roles.find),
-            "sts": operations_of(Sessions(self._resources, self._keys)),
-        }

@@ -24,7 +24,7 @@ def implemented():
         module = importlib.import_module(package.name)
         for _, resource in inspect.getmembers(module, inspect.isclass):
             for _, method in inspect.getmembers(resource, inspect.isfunction):
-                if "operation" in vars(method):
+                if "operation" in vars(method) and method.__module__ == package.name:
                     found.add((service, vars(method)["operation"]))
     return sorted(found)
 

@@ -27,8 +27,10 @@ def all_operations() -> Mapping[str, Collection[str]]:
         layout = Layout(Path(folder))
         layout.make()
         application = Application(Settings(layout, Path(folder), "123456789012", ""), SystemClock())
-        application.close()
-        return {service: list(handlers) for service, handlers in application.handlers.items()}
+        try:
+            return {service: list(handlers) for service, handlers in application.handlers.items()}
+        finally:
+            application.close()
 
 
 def execute(arguments: argparse.Namespace) -> int:

@@ -23,6 +23,8 @@ from wildsage.app import Application, Settings
 from wildsage.aws.guarded_connection import GuardedConnection
 from wildsage.cli.console import CommandError, make_data_dir
 from wildsage.clients.discovery import ServerInfo
+from wildsage.compute.base import Sandbox
+from wildsage.compute.select import choose
 from wildsage.core.clock import SystemClock
 from wildsage.store.directory_lock import DirectoryInUseError, owned
 from wildsage.store.layout import Layout
@@ -140,9 +142,9 @@ def _stored_settings(layout: Layout) -> dict[str, Any]:
         ) from None
 
 
-def _open_application(settings: Settings) -> Application:
+def _open_application(settings: Settings, sandbox: Callable[[], Sandbox]) -> Application:
     try:
-        return Application(settings, SystemClock())
+        return Application(settings, SystemClock(), sandbox)
     except (OSError, RuntimeError, ValueError, sqlite3.Error) as error:
         # Damaged, of a newer version, unreadable: the text says what.
         raise CommandError(f"cannot serve {settings.layout.root}: {error}") from error
@@ -221,13 +223,17 @@ def _allow_many_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def serve(wishes: Wishes, on_ready: Callable[[ServerInfo], None]) -> None:
+def serve(
+    wishes: Wishes, on_ready: Callable[[ServerInfo], None], sandbox: Callable[[], Sandbox] = choose
+) -> None:
     """Run a server until SIGTERM or SIGINT.
 
     Parameters
     ----------
     on_ready
         Called once when requests are answered.
+    sandbox
+        Says what carries containers.
 
     Raises
     ------
@@ -253,7 +259,7 @@ def serve(wishes: Wishes, on_ready: Callable[[ServerInfo], None]) -> None:
             ephemeral_token=wishes.ephemeral_token,
             keep=KeepLimits() if wishes.keep_failed is None else KeepLimits(runs=wishes.keep_failed),
         )
-        application = _open_application(settings)
+        application = _open_application(settings, sandbox)
         info = ServerInfo(url, os.getpid(), account, region)
         config = uvicorn.Config(
             application.gateway,

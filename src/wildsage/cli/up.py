@@ -1,16 +1,21 @@
 """``wildsage up``: start the server, in the foreground or with ``-d`` in the background."""
 
 import argparse
+import gc
 import http.client
 import subprocess
 import sys
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from types import ModuleType
 
 from wildsage.cli.console import CommandError, make_data_dir, what_keeps_running
 from wildsage.cli.registry import load
 from wildsage.clients.discovery import HEALTH_PATH, ServerInfo, ServerNotRunningError, find_server
+from wildsage.compute.base import Sandbox
+from wildsage.compute.select import choose
 from wildsage.observe.server_log import FORMATS, LEVELS, log_to
 from wildsage.store.layout import Layout
 from wildsage.supervisor.folder import living_runs
@@ -75,7 +80,8 @@ def execute(arguments: argparse.Namespace) -> int:
         )
     if arguments.detach:
         return _detach(arguments)
-    server = load("server")  # by name: with -d the child alone needs it, and its parent would only be late
+    sandbox = _choosing()
+    server = _loaded("server")
     wishes = server.Wishes(
         data_dir=arguments.data_dir,
         port=arguments.port,
@@ -85,7 +91,7 @@ def execute(arguments: argparse.Namespace) -> int:
         keep_failed=arguments.keep_failed,
     )
     log_to(Layout(arguments.data_dir).server_log, arguments.log_format, arguments.log_level)
-    server.serve(wishes, on_ready=_announce)
+    server.serve(wishes, on_ready=_announce, sandbox=sandbox.result)
     running = living_runs(Layout(arguments.data_dir).runs)
     if running:
         print(what_keeps_running(len(running)), flush=True)
@@ -113,8 +119,27 @@ def ensure_server(data_dir: Path) -> bool:
 def _ephemeral(arguments: argparse.Namespace) -> int:
     if arguments.detach:
         raise CommandError("an ephemeral server ends with the process that started it: leave out --detach")
-    code: int = load("ephemeral").serve_ephemeral(arguments)
+    code: int = _loaded("ephemeral").serve_ephemeral(arguments)
     return code
+
+
+def _choosing() -> Future[Sandbox]:
+    """Begin to try the sandboxes: that is mostly waiting for others, and meanwhile this process loads its modules."""
+    executor = ThreadPoolExecutor(1, thread_name_prefix="sandbox")
+    try:
+        return executor.submit(choose)
+    finally:
+        executor.shutdown(wait=False)
+
+
+def _loaded(name: str) -> ModuleType:
+    """Import a module that serves. By name: with -d the child alone needs it, and its parent would only be late."""
+    gc.disable()  # what modules make stays: to look for garbage in it took a tenth of the time
+    try:
+        return load(name)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _announce(server: ServerInfo) -> None:

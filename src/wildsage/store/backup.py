@@ -32,11 +32,8 @@ from wildsage.store.bundles import (
     transfer,
     walk,
 )
-from wildsage.store.layout import Layout
+from wildsage.store.layout import PINNED, Layout
 from wildsage.store.migrate import NewerSchemaError, check_schema, copy_database, schema_of
-
-PINNED = ".backup-"
-"""Begins the name of the folder in which a backup holds content files."""
 
 _WRITER_PATIENCE_SECONDS = 30.0
 

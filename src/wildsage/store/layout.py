@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+PINNED = ".backup-"
+"""Begins the name of the folder in which a backup holds content files."""
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:

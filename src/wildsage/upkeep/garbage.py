@@ -15,9 +15,8 @@ from wildsage.core.clock import Clock
 from wildsage.core.errors import ServiceError
 from wildsage.images.environments import Environments
 from wildsage.images.registered import RegisteredImages
-from wildsage.store.backup import PINNED
 from wildsage.store.buckets import Buckets
-from wildsage.store.layout import Layout
+from wildsage.store.layout import PINNED, Layout
 from wildsage.store.log_retention import LogRetention
 from wildsage.store.logs import LogStreams
 from wildsage.store.uploads import Uploads

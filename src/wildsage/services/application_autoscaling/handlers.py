@@ -6,12 +6,13 @@ from wildsage.services.application_autoscaling.policy import ScalingPolicies
 from wildsage.services.application_autoscaling.scheduled_action import ScheduledActions
 from wildsage.services.application_autoscaling.target import ScalableTargets
 from wildsage.services.operation import Handler, operations_of
-from wildsage.store.resources import Resources
-from wildsage.store.tags import Tags
+from wildsage.services.rooms import ServiceRooms
 
 
-def autoscaling_handlers(resources: Resources, tags: Tags) -> Mapping[str, Handler]:
+def handlers(rooms: ServiceRooms) -> Mapping[str, Handler]:
     """Return the handler of each operation that exists, by its name."""
     return operations_of(
-        ScalableTargets(resources, tags), ScalingPolicies(resources), ScheduledActions(resources)
+        ScalableTargets(rooms.resources, rooms.tags),
+        ScalingPolicies(rooms.resources),
+        ScheduledActions(rooms.resources),
     )

@@ -8,16 +8,16 @@ from wildsage.services.events.rule import Rules
 from wildsage.services.events.tagging import EventTags
 from wildsage.services.events.target import Targets
 from wildsage.services.operation import Handler, operations_of
-from wildsage.store.resources import Resources
-from wildsage.store.tags import Tags
+from wildsage.services.rooms import ServiceRooms
 
 
-def events_handlers(resources: Resources, tags: Tags) -> Mapping[str, Handler]:
+def handlers(rooms: ServiceRooms) -> Mapping[str, Handler]:
     """Return the handler of each operation that exists, by its name."""
+    resources = rooms.resources
     return operations_of(
         EventBuses(resources),
         Rules(resources),
         Targets(resources),
         EventEntries(resources),
-        EventTags(resources, tags),
+        EventTags(resources, rooms.tags),
     )

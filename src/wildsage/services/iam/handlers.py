@@ -9,14 +9,20 @@ from wildsage.services.iam.roles import Roles
 from wildsage.services.iam.simulation import FindRole, Simulator
 from wildsage.services.iam.users import Users
 from wildsage.services.operation import Handler, operations_of
+from wildsage.services.rooms import ServiceRooms
 from wildsage.store.resources import Resources
 from wildsage.store.tags import Tags
+
+
+def handlers(rooms: ServiceRooms) -> Mapping[str, Handler]:
+    """Return the handler of each operation that exists, by its name."""
+    return iam_handlers(rooms.resources, rooms.tags, rooms.roles.find)
 
 
 def iam_handlers(
     resources: Resources, tags: Tags, find_role: FindRole | None = None
 ) -> Mapping[str, Handler]:
-    """Return the handlers by operation.
+    """Return the same over these alone.
 
     Parameters
     ----------

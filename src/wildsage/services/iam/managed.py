@@ -4,7 +4,9 @@ import hashlib
 import json
 import re
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -37,12 +39,13 @@ class ManagedPolicy:
         return "ANPA" + hashlib.sha256(self.name.encode()).hexdigest()[:17].upper()
 
 
-class ManagedPolicies:
-    """The table of ``managed_policies.toml``."""
+@cache
+def _table() -> Mapping[str, Mapping[str, Any]]:
+    return tomllib.loads((files("wildsage.services.iam") / "managed_policies.toml").read_text())
 
-    def __init__(self) -> None:
-        text = (files("wildsage.services.iam") / "managed_policies.toml").read_text()
-        self._table: dict[str, dict[str, Any]] = tomllib.loads(text)
+
+class ManagedPolicies:
+    """The table of ``managed_policies.toml``, read when it is first asked."""
 
     def find(self, arn: str) -> ManagedPolicy | None:
         """Return the policy; None if the ARN is not of the form of AWS's policies.
@@ -52,7 +55,7 @@ class ManagedPolicies:
         found = _ARN.fullmatch(arn)
         if found is None:
             return None
-        entry = self._table.get(found["name"], {})
+        entry = _table().get(found["name"], {})
         known = bool(entry) and entry.get("path", "/") == found["path"]
         statements = entry["statements"] if known else []
         return ManagedPolicy(
@@ -68,7 +71,7 @@ class ManagedPolicies:
         """Return the table's policies, ordered by name."""
         arns = (
             f"arn:{partition}:iam::aws:policy{entry.get('path', '/')}{name}"
-            for name, entry in self._table.items()
+            for name, entry in _table().items()
         )
         found = [policy for policy in map(self.find, arns) if policy is not None]
         return sorted(found, key=lambda policy: policy.name.lower())

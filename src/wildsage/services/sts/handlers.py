@@ -1,0 +1,12 @@
+"""All operations of STS."""
+
+from collections.abc import Mapping
+
+from wildsage.services.operation import Handler, operations_of
+from wildsage.services.rooms import ServiceRooms
+from wildsage.services.sts.sessions import Sessions
+
+
+def handlers(rooms: ServiceRooms) -> Mapping[str, Handler]:
+    """Return the handler of each operation that exists, by its name."""
+    return operations_of(Sessions(rooms.resources, rooms.keys))
