@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
+from tests.refusals import refused
 from tests.served import ServedApplication
 
 from wildsage.images.registered import RegisteredImages
@@ -55,13 +56,6 @@ def scaling(server):
 def registered(scaling):
     scaling.register_scalable_target(**scaled(), MinCapacity=1, MaxCapacity=4)
     return scaling
-
-
-def refused(code, call, **request):
-    with pytest.raises(ClientError) as caught:
-        call(**request)
-    assert caught.value.response["Error"]["Code"] == code
-    return caught.value.response["Error"]["Message"]
 
 
 def targets(scaling, **filters):

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from botocore.exceptions import ClientError
+from tests.refusals import refused
 
 ALARM = {
     "Namespace": "Alarms",
@@ -14,13 +14,6 @@ ALARM = {
     "Threshold": 5.0,
     "ComparisonOperator": "GreaterThanThreshold",
 }
-
-
-def refused(code, call, **request):
-    with pytest.raises(ClientError) as caught:
-        call(**request)
-    assert caught.value.response["Error"]["Code"] == code
-    return caught.value.response["Error"]["Message"]
 
 
 def one(cloudwatch, name):
@@ -70,7 +63,8 @@ def test_a_new_alarm_is_shown_as_it_was_made(cloudwatch):
     assert listed == [{"Key": "b", "Value": "2"}]
     cloudwatch.delete_alarms(AlarmNames=["new", "absent"])
     assert cloudwatch.describe_alarms()["MetricAlarms"] == []
-    refused("ResourceNotFoundException", cloudwatch.list_tags_for_resource, ResourceARN=alarm["AlarmArn"])
+    gone = {"ResourceARN": alarm["AlarmArn"], "http_status": 404}
+    refused("ResourceNotFoundException", cloudwatch.list_tags_for_resource, **gone)
 
 
 def test_an_alarm_follows_its_metric(cloud, cloudwatch):
@@ -151,7 +145,7 @@ def test_a_state_set_by_hand_lasts_until_the_next_look(cloud, cloudwatch):
     cloud.evaluate()
     assert one(cloudwatch, "hand")["StateValue"] == "OK"
     absent = {"AlarmName": "absent", "StateValue": "OK", "StateReason": ""}
-    assert "absent" in refused("ResourceNotFound", cloudwatch.set_alarm_state, **absent)
+    assert "absent" in refused("ResourceNotFound", cloudwatch.set_alarm_state, http_status=404, **absent)
 
 
 def test_actions_can_be_turned_off(cloudwatch):

@@ -3,20 +3,13 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from botocore.exceptions import ClientError
+from tests.refusals import refused
 
 HOUR = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=2)
 
 
 def minute(number):
     return HOUR + timedelta(minutes=number)
-
-
-def refused(code, call, **request):
-    with pytest.raises(ClientError) as caught:
-        call(**request)
-    assert caught.value.response["Error"]["Code"] == code
-    return caught.value.response["Error"]["Message"]
 
 
 @pytest.fixture(scope="module")

@@ -4,15 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from botocore.exceptions import ClientError
+from tests.refusals import refused
 
 NOW = datetime.now(UTC).replace(microsecond=0)
-
-
-def refused(code, call, **request):
-    with pytest.raises(ClientError) as caught:
-        call(**request)
-    assert caught.value.response["Error"]["Code"] == code
-    return caught.value.response["Error"]["Message"]
 
 
 def put(cloudwatch, namespace, **datum):
@@ -194,4 +188,4 @@ def test_every_protocol_of_the_service_says_the_same(cloud, protocol):
     message = refused("InvalidParameterValue", client.put_metric_data, Namespace="AWS/X", MetricData=many)
     assert "AWS/ is reserved" in message
     absent = {"AlarmName": "absent", "StateValue": "OK", "StateReason": "r"}
-    assert "absent" in refused("ResourceNotFound", client.set_alarm_state, **absent)
+    assert "absent" in refused("ResourceNotFound", client.set_alarm_state, http_status=404, **absent)

@@ -5,7 +5,7 @@ import time
 from datetime import UTC, datetime
 
 import pytest
-from botocore.exceptions import ClientError
+from tests.refusals import refused
 
 from wildsage.services.events.envelope import envelope
 from wildsage.store.events import Events
@@ -15,14 +15,6 @@ ACCOUNT = "123456789012"
 ARN = f"arn:aws:events:us-west-2:{ACCOUNT}"
 PATTERN = json.dumps({"source": ["aws.sagemaker"]})
 QUEUE = f"arn:aws:sqs:us-west-2:{ACCOUNT}:queue"
-
-
-def refused(code, call, **request):
-    with pytest.raises(ClientError) as caught:
-        call(**request)
-    assert caught.value.response["Error"]["Code"] == code
-    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
-    return caught.value.response["Error"]["Message"]
 
 
 def on_the_bus(server, **wanted):

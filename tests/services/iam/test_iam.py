@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from botocore.exceptions import ClientError
+from tests.refusals import refusal
 from tests.services.identity import ACCOUNT, DEFAULT_ROLE_ARN, identity
 
 FULL_ACCESS = "arn:aws:iam::aws:policy/AmazonSageMakerFullAccess"
@@ -38,13 +38,6 @@ def role(iam, request):
     name = request.node.name.replace("[", ".").replace("]", "")[:64]
     iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(TRUST))
     return name
-
-
-def refusal(call, **parameters) -> tuple[str, int]:
-    with pytest.raises(ClientError) as caught:
-        call(**parameters)
-    response = caught.value.response
-    return response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"]
 
 
 def decisions(pages) -> dict[str, str]:

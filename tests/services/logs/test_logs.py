@@ -6,6 +6,7 @@ import time
 
 import pytest
 from botocore.exceptions import ClientError
+from tests.refusals import refused
 
 from wildsage.formats.logframes import LARGEST_MESSAGE, encode_frame
 
@@ -21,14 +22,6 @@ def write(cloud, stream, *messages, group=GROUP, start=NOW, step=1):
             file.write(encode_frame(start + step * number, message.encode()))
     while asyncio.run(cloud.store.scan(made.id, "arn", lambda _frame: (), NOW / 1000)):
         pass
-
-
-def refused(code, call, **request):
-    with pytest.raises(ClientError) as caught:
-        call(**request)
-    assert caught.value.response["Error"]["Code"] == code
-    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
-    return caught.value.response["Error"]["Message"]
 
 
 def messages(answer):

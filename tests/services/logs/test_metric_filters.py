@@ -6,18 +6,12 @@ import time
 
 import pytest
 from botocore.exceptions import ClientError
+from tests.refusals import refused
 
 from wildsage.formats.logframes import encode_frame
 from wildsage.store.metrics import Metric, MetricStore
 
 NOW = int(time.time() * 1000)
-
-
-def refused(code, call, **request):
-    with pytest.raises(ClientError) as caught:
-        call(**request)
-    assert caught.value.response["Error"]["Code"] == code
-    return caught.value.response["Error"]["Message"]
 
 
 def put_filter(logs, name="f", pattern="ERROR", value="1", group="g", **metric):

@@ -6,6 +6,7 @@ import time
 
 import pytest
 from botocore.exceptions import ClientError
+from tests.refusals import refusal
 from tests.services.identity import ACCOUNT, DEFAULT_ROLE_ARN, identity
 
 from wildsage.core.credentials import AccessKey
@@ -28,13 +29,6 @@ def make_role(server, name, principal, **condition) -> str:
     }
     trust = json.dumps({"Version": "2012-10-17", "Statement": statement})
     return server.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=trust)["Role"]["Arn"]
-
-
-def refusal(call, **parameters) -> tuple[str, int]:
-    with pytest.raises(ClientError) as caught:
-        call(**parameters)
-    response = caught.value.response
-    return response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"]
 
 
 def session_key(credentials) -> AccessKey:
