@@ -1,5 +1,6 @@
 """Amazon Resource Names: build, parse, and the partition of a region."""
 
+import re
 from dataclasses import dataclass
 
 _PARTITION_OF_PREFIX = (
@@ -11,6 +12,10 @@ _PARTITION_OF_PREFIX = (
     ("us-isof-", "aws-iso-f"),
     ("eu-isof-", "aws-iso-f"),
     ("eusc-", "aws-eusc"),
+)
+
+ROLE_ARN = re.compile(
+    r"arn:aws[a-z-]*:iam::(?P<account>\d{12}):role(?P<path>/(?:[!-~]+/)?)(?P<name>[\w+=,.@-]{1,64})"
 )
 
 

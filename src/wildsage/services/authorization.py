@@ -1,12 +1,11 @@
 """May this principal do that, and may this role be handed to a service."""
 
 import logging
-import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from wildsage.core.arns import Arn
+from wildsage.core.arns import ROLE_ARN, Arn
 from wildsage.core.clock import Clock
 from wildsage.core.context import RequestContext
 from wildsage.core.errors import AccessDeniedError, ValidationError
@@ -26,9 +25,6 @@ from wildsage.store.resources import Resource, Resources
 _PLAIN_CODE = frozenset({"s3", "sts", "iam"})
 """They say ``AccessDenied``, all others ``AccessDeniedException``."""
 _MOST_STANDINGS = 4096
-_ROLE_ARN = re.compile(
-    r"arn:aws[a-z-]*:iam::(?P<account>\d{12}):role(?P<path>/(?:[!-~]+/)?)(?P<name>[\w+=,.@-]{1,64})"
-)
 
 _log = logging.getLogger(__name__)
 
@@ -208,7 +204,7 @@ class Roles:
         asked, passable = (context.account, role_arn, service), self._passable
         if asked in passable:
             return
-        found = _ROLE_ARN.fullmatch(role_arn)
+        found = ROLE_ARN.fullmatch(role_arn)
         if found is None:
             raise ValidationError(
                 f"{member}: {role_arn!r} is not the ARN of a role (arn:aws:iam::ACCOUNT:role/NAME)"
@@ -237,7 +233,7 @@ class Roles:
         An unknown one is made on sight where the server does so; elsewhere None is returned, and the
         server's log has the command that makes it.
         """
-        found = _ROLE_ARN.fullmatch(role_arn)
+        found = ROLE_ARN.fullmatch(role_arn)
         if found is None or found["account"] != context.account:
             return None
         role = self._directory.find_role(context.account, found["name"])

@@ -1,9 +1,8 @@
 """GetCallerIdentity, AssumeRole, GetSessionToken, GetAccessKeyInfo."""
 
-import re
 from typing import Any
 
-from wildsage.core.arns import Arn
+from wildsage.core.arns import ROLE_ARN, Arn
 from wildsage.core.context import RequestContext
 from wildsage.core.credentials import AccessKey
 from wildsage.core.errors import AccessDeniedError, ServiceError, ValidationError
@@ -13,7 +12,6 @@ from wildsage.services.operation import Request, Response, operation
 from wildsage.store.access_keys import AccessKeys
 from wildsage.store.resources import Resource, Resources
 
-_ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[!-~]+")
 _ASSUMED_SECONDS = 3600
 _SESSION_SECONDS = 43200
 
@@ -40,7 +38,7 @@ class Sessions:
     async def assume(self, context: RequestContext, request: Request) -> Response:
         """Give temporary credentials of a role that trusts the caller."""
         arn, name = request["RoleArn"], request["RoleSessionName"]
-        if not _ROLE_ARN.fullmatch(arn):
+        if not ROLE_ARN.fullmatch(arn):
             raise ValidationError(
                 f"{arn} is invalid: RoleArn must be the ARN of a role", code="ValidationError"
             )
