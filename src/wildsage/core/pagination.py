@@ -6,45 +6,39 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from wildsage.core.errors import ValidationError
 
-
-def _fingerprint(request: Mapping[str, Any]) -> str:
-    relevant = {name: value for name, value in request.items() if name not in ("NextToken", "MaxResults")}
-    text = json.dumps(relevant, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def encode_token(request: Mapping[str, Any], position: list[Any]) -> str:
-    """Return the token that continues `request` behind `position` (JSON values)."""
-    text = json.dumps([_fingerprint(request), position], separators=(",", ":"))
+def encode_token(filters: Mapping[str, Any], position: list[Any]) -> str:
+    """Return the token that continues a request with these members behind `position` (JSON values)."""
+    text = json.dumps([_fingerprint(filters), position], separators=(",", ":"))
     return base64.urlsafe_b64encode(text.encode()).decode()
 
 
-def decode_token(request: Mapping[str, Any], length: int | None = None) -> list[Any] | None:
-    """Return the position that the request's ``NextToken`` holds; None where it has none.
+def decode_token(filters: Mapping[str, Any], token: str, length: int | None = None) -> list[Any]:
+    """Return the position that a token holds.
 
     Parameters
     ----------
+    filters
+        The members of the request but for those that change from page to page.
     length
         How many values a position has; None: any number.
 
     Raises
     ------
-    ValidationError
-        If the token was not made by `encode_token` for a request with the same filters and order.
+    ValueError
+        If the token was not made by `encode_token` for a request with the same members.
     """
-    token = request.get("NextToken")
-    if not token:
-        return None
     try:
         fingerprint, position = json.loads(base64.urlsafe_b64decode(token.encode()))
     except (ValueError, TypeError, RecursionError):
         fingerprint, position = None, None
-    made_here = isinstance(position, list) and length in (None, len(position))
-    if fingerprint != _fingerprint(request) or not made_here:
-        raise ValidationError(
-            "Invalid NextToken: pass the token of the previous page, with the same filters and sort order"
-        )
-    found: list[Any] = position
-    return found
+    if fingerprint != _fingerprint(filters):
+        raise ValueError("this token was not made for this request")
+    if not isinstance(position, list) or length not in (None, len(position)):
+        raise ValueError("this token holds no position of this list")
+    return position
+
+
+def _fingerprint(filters: Mapping[str, Any]) -> str:
+    text = json.dumps(filters, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

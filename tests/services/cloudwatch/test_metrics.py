@@ -105,7 +105,7 @@ def test_many_metrics_come_in_pages(cloudwatch, monkeypatch):
     assert [len(page["Metrics"]) for page in pages] == [3, 3, 2]
     token = pages[0]["NextToken"]
     message = refused("InvalidNextToken", cloudwatch.list_metrics, Namespace="Other", NextToken=token)
-    assert "same filters" in message
+    assert "same parameters" in message
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """What the resources of Application Auto Scaling share: kinds, identities, errors, pages."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from wildsage.core.arns import Arn
@@ -19,12 +20,9 @@ ACTION = "scheduled-action"
 NAMESPACE = "sagemaker"
 INSTANCES = "sagemaker:variant:DesiredInstanceCount"
 
-PAGES = Pages(
-    token="NextToken",  # noqa: S106 - the name of a member
-    limit="MaxResults",
-    default=50,
-    invalid_token="InvalidNextTokenException",  # noqa: S106 - the name of an error
-)
+_invalid_token = partial(ValidationError, code="InvalidNextTokenException")
+
+PAGES = Pages("NextToken", "MaxResults", 50, error=_invalid_token)
 
 
 @dataclass(frozen=True, slots=True)

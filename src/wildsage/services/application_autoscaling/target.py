@@ -24,6 +24,7 @@ from wildsage.services.application_autoscaling.common import (
     wanted,
 )
 from wildsage.services.operation import Request, Response, operation
+from wildsage.services.tag_rules import check_tags
 from wildsage.serving.deployments import ENDPOINT
 from wildsage.store.database import Transaction
 from wildsage.store.resources import Key, Resource, Resources
@@ -46,7 +47,7 @@ class ScalableTargets:
         """Register a variant of an endpoint, or change what is given of a registered one."""
         scaled = Scaled.of(request)
         endpoint, variant = _variant_of(scaled)
-        _check_tags(request.get("Tags", {}))
+        check_tags(request.get("Tags", {}))
         arn = Arn(
             context.partition, "application-autoscaling", context.region, context.account,
             f"{TARGET}/{secrets.token_hex(18)}",
@@ -98,7 +99,7 @@ class ScalableTargets:
     async def tag(self, context: RequestContext, request: Request) -> Response:
         """Add tags to a target; a key that exists gets the new value."""
         arn, tags = self._require(context, request), request["Tags"]
-        _check_tags(tags)
+        check_tags(tags)
         added = [{"Key": key, "Value": value} for key, value in tags.items()]
 
         def store(transaction: Transaction) -> None:
@@ -191,12 +192,6 @@ def _body(
     suspended = {**dict.fromkeys(_SUSPENDED, False), **present.get("SuspendedState", {})}
     body["SuspendedState"] = {**suspended, **request.get("SuspendedState", {})}
     return body
-
-
-def _check_tags(tags: dict[str, str]) -> None:
-    for key in tags:
-        if key.lower().startswith("aws:"):
-            raise ValidationError(f"Tag keys beginning with aws: are reserved for system use: {key!r}")
 
 
 def _summary(target: Resource) -> dict[str, Any]:

@@ -5,11 +5,10 @@ import math
 from typing import Any
 
 from wildsage.core.context import RequestContext
-from wildsage.services.cloudwatch.common import read_token, write_token
+from wildsage.services.cloudwatch.common import PAGES
 from wildsage.services.operation import Request, Response, operation
 from wildsage.store.alarms import Alarms, HistoryItem, HistoryQuery
 
-_PAGE = 100
 _METRIC = "MetricAlarm"
 _LONGEST_DATA = 4_095
 
@@ -25,8 +24,8 @@ class AlarmHistory:
         """List what happened, the latest first."""
         if _METRIC not in request.get("AlarmTypes", [_METRIC]):
             return {"AlarmHistoryItems": []}
-        position = read_token(request, 2)
-        limit = request.get("MaxRecords", _PAGE)
+        position = PAGES.position(request, 2)
+        limit = PAGES.size(request)
         query = HistoryQuery(
             context.account,
             context.region,
@@ -40,7 +39,7 @@ class AlarmHistory:
         found = self._alarms.history(query, after, limit + 1)
         response: Response = {"AlarmHistoryItems": [_show(item) for item in found[:limit]]}
         if len(found) > limit:
-            response["NextToken"] = write_token(request, [found[limit - 1].at, found[limit - 1].id])
+            response["NextToken"] = PAGES.behind(request, [found[limit - 1].at, found[limit - 1].id])
         return response
 
 

@@ -6,21 +6,20 @@ from typing import Any
 from wildsage.core.context import RequestContext
 from wildsage.services.cloudwatch.alarm_rules import check_alarm
 from wildsage.services.cloudwatch.common import (
+    PAGES,
     alarm_arn,
     dimension_pairs,
+    invalid_value,
     not_found,
-    read_token,
-    write_token,
 )
-from wildsage.services.cloudwatch.tags import check_tags
 from wildsage.services.operation import Request, Response, operation
+from wildsage.services.tag_rules import check_tags
 from wildsage.store.alarms import ALARM, Alarms, StateChange
 from wildsage.store.database import Transaction
 from wildsage.store.metrics import dimensions_of
 from wildsage.store.resources import Body, Key, Resource, Resources
 from wildsage.store.tags import Tags
 
-_PAGE = 100
 _METRIC = "MetricAlarm"
 _UNCHECKED = "Unchecked: Initial alarm creation"
 _ACTIONS = ("OKActions", "AlarmActions", "InsufficientDataActions")
@@ -38,7 +37,7 @@ class MetricAlarms:
     async def put(self, context: RequestContext, request: Request) -> Response:
         """Make an alarm, or replace one; its state stays what it is until it is evaluated."""
         check_alarm(context, request)
-        check_tags(request.get("Tags", []))
+        check_tags(request.get("Tags", []), invalid_value)
         key = _key(context, request["AlarmName"])
         at = context.clock.now()
         body = {name: value for name, value in request.items() if name not in ("AlarmName", "Tags")}
@@ -79,9 +78,9 @@ class MetricAlarms:
         """List alarms by name."""
         if _METRIC not in request.get("AlarmTypes", [_METRIC]):
             return {"MetricAlarms": [], "CompositeAlarms": []}
-        position = read_token(request, 1)
+        position = PAGES.position(request, 1)
         after = "" if position is None else position[0]
-        limit = request.get("MaxRecords", _PAGE)
+        limit = PAGES.size(request)
         wanted = _wanted(request)
         found: list[Resource] = []
         for alarm in self._all(context, after):
@@ -91,7 +90,7 @@ class MetricAlarms:
                 break
         response: Response = {"MetricAlarms": [show(alarm) for alarm in found[:limit]], "CompositeAlarms": []}
         if len(found) > limit:
-            response["NextToken"] = write_token(request, [found[limit - 1].key.name])
+            response["NextToken"] = PAGES.behind(request, [found[limit - 1].key.name])
         return response
 
     @operation("DescribeAlarmsForMetric")

@@ -1,15 +1,17 @@
 """What the resources of CloudWatch share: errors, tokens, ARNs."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from wildsage.core.arns import Arn
 from wildsage.core.context import RequestContext
 from wildsage.core.errors import NotFoundError, ServiceError, ValidationError
-from wildsage.core.pagination import decode_token, encode_token
-from wildsage.services.operation import Request
+from wildsage.services.pages import Pages
 
-_PAGE_MEMBERS = frozenset({"NextToken", "MaxRecords", "MaxDatapoints"})
+invalid_token = partial(ServiceError, code="InvalidNextToken", status=400)
+
+PAGES = Pages("NextToken", "MaxRecords", 100, error=invalid_token)
 
 
 def invalid_value(message: str) -> ServiceError:
@@ -54,26 +56,3 @@ def dimension_pairs(raw: list[Mapping[str, Any]]) -> list[tuple[str, str]]:
     if len({name for name, _ in pairs}) < len(pairs):
         raise invalid_value("No metric may specify the same dimension name twice.")
     return pairs
-
-
-def read_token(request: Request, length: int) -> list[Any] | None:
-    """Return the position in a request's ``NextToken``; None where it has none.
-
-    Raises
-    ------
-    ServiceError
-        If the token was not made for this request.
-    """
-    try:
-        return decode_token({**_filters(request), "NextToken": request.get("NextToken")}, length)
-    except ValidationError as error:
-        raise ServiceError(error.message, code="InvalidNextToken", status=400) from None
-
-
-def write_token(request: Request, position: list[Any]) -> str:
-    """Return the token that continues a request behind `position`."""
-    return encode_token(_filters(request), position)
-
-
-def _filters(request: Request) -> Request:
-    return {name: value for name, value in request.items() if name not in _PAGE_MEMBERS}

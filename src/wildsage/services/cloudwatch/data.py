@@ -11,13 +11,13 @@ from wildsage.services.cloudwatch.common import (
     dimension_pairs,
     invalid,
     invalid_combination,
+    invalid_token,
     invalid_value,
     missing,
-    read_token,
-    write_token,
 )
 from wildsage.services.cloudwatch.labels import LabelTime, label_of
 from wildsage.services.operation import Request, Response, operation
+from wildsage.services.pages import Pages
 from wildsage.store.metrics import MetricStore, Series
 from wildsage.telemetry.periods import by_period, rounded_start
 from wildsage.telemetry.queries import (
@@ -35,6 +35,7 @@ from wildsage.telemetry.statistics import Statistic, UnknownStatisticError, stat
 _MOST_STATISTICS = 1_440
 _MOST_QUERIES = 500
 _MOST_DATAPOINTS = 100_800
+_PAGES = Pages("NextToken", "MaxDatapoints", _MOST_DATAPOINTS, error=invalid_token)
 
 
 class MetricQueries:
@@ -104,7 +105,7 @@ class MetricQueries:
                 f"The parameter MaxDatapoints must be between 1 and {_MOST_DATAPOINTS}, not {limit}."
             )
         time = LabelTime(context, request.get("LabelOptions", {}).get("Timezone"))
-        position = read_token(request, 2)
+        position = _PAGES.position(request, 2)
         try:
             queries = read_queries(context.account, context.region, request["MetricDataQueries"])
             results = await asyncio.to_thread(self._run, context, request, queries, time)
@@ -113,7 +114,7 @@ class MetricQueries:
         shown, following = _page(results, position, limit)
         response: Response = {"MetricDataResults": shown, "Messages": []}
         if following is not None:
-            response["NextToken"] = write_token(request, following)
+            response["NextToken"] = _PAGES.behind(request, following)
         return response
 
     def _run(

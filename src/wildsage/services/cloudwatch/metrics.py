@@ -6,12 +6,11 @@ from typing import Any
 
 from wildsage.core.context import RequestContext
 from wildsage.services.cloudwatch.common import (
+    PAGES,
     dimension_pairs,
     invalid_combination,
     invalid_value,
     missing,
-    read_token,
-    write_token,
 )
 from wildsage.services.operation import Request, Response, operation
 from wildsage.store.distributions import Distribution
@@ -69,7 +68,7 @@ class MetricData:
             tuple((item["Name"], item.get("Value")) for item in request.get("Dimensions", [])),
             written_after=context.clock.now() - age,
         )
-        position = read_token(request, 3)
+        position = PAGES.position(request, 3)
         after = None
         if position is not None:
             namespace, name, dimensions = position
@@ -79,7 +78,7 @@ class MetricData:
         response: Response = {"Metrics": [show_metric(metric) for metric in found[:_PAGE]]}
         if len(found) > _PAGE:
             last = found[_PAGE - 1]
-            response["NextToken"] = write_token(request, [last.namespace, last.name, last.dimensions])
+            response["NextToken"] = PAGES.behind(request, [last.namespace, last.name, last.dimensions])
         return response
 
 

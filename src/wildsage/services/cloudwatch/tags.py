@@ -4,10 +4,11 @@ from wildsage.core.context import RequestContext
 from wildsage.core.errors import NotFoundError
 from wildsage.services.cloudwatch.common import invalid_value
 from wildsage.services.operation import Request, Response, operation
+from wildsage.services.tag_rules import check_tags
 from wildsage.store.alarms import ALARM
 from wildsage.store.database import Transaction
 from wildsage.store.resources import Resource, Resources
-from wildsage.store.tags import Tag, Tags
+from wildsage.store.tags import Tags
 
 _MOST_TAGS = 50
 
@@ -23,7 +24,7 @@ class AlarmTags:
     async def tag(self, context: RequestContext, request: Request) -> Response:
         """Add tags; a key that exists gets the new value."""
         alarm = self._alarm(context, request["ResourceARN"])
-        check_tags(request["Tags"])
+        check_tags(request["Tags"], invalid_value)
 
         def store(transaction: Transaction) -> None:
             count = Tags.count_after(transaction, alarm.arn, request["Tags"])
@@ -61,16 +62,3 @@ class AlarmTags:
                 members={"ResourceType": ALARM, "ResourceId": arn},
             )
         return found
-
-
-def check_tags(tags: list[Tag]) -> None:
-    """Check the keys of tags.
-
-    Raises
-    ------
-    wildsage.core.errors.ServiceError
-        If one is reserved.
-    """
-    for tag in tags:
-        if tag["Key"].lower().startswith("aws:"):
-            raise invalid_value(f"Tag keys beginning with aws: are reserved for system use: {tag['Key']!r}.")

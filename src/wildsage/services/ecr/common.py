@@ -11,7 +11,6 @@ IMAGE = "ecr-image"
 """Kinds of resources. The name of an image is ``REPOSITORY@DIGEST``."""
 
 INVALID = "InvalidParameterException"
-PAGES = Pages(token="nextToken", limit="maxResults", default=100, largest=1000, invalid_token=INVALID)  # noqa: S106 - names
 
 
 def ecr_error(code: str, message: str) -> ServiceError:
@@ -22,6 +21,9 @@ def ecr_error(code: str, message: str) -> ServiceError:
 def invalid(message: str) -> ValidationError:
     """Return the error of a request that breaks a rule."""
     return ValidationError(message, code=INVALID)
+
+
+PAGES = Pages("nextToken", "maxResults", 100, 1000, error=invalid)
 
 
 def registry_of(context: RequestContext, request: Request) -> str:

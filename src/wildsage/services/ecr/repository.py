@@ -16,9 +16,10 @@ from wildsage.services.ecr.common import (
 )
 from wildsage.services.ecr.registry import Registries, Repository, repository_key, require_own
 from wildsage.services.operation import Request, Response, operation
+from wildsage.services.tag_rules import check_tags
 from wildsage.store.database import Transaction
 from wildsage.store.resources import AlreadyExistsError, Resources
-from wildsage.store.tags import Tag, Tags
+from wildsage.store.tags import Tags
 
 _MOST_TAGS = 50
 _SETTINGS = (
@@ -42,7 +43,7 @@ class Repositories:
         registry, name = registry_of(context, request), request["repositoryName"]
         require_own(context, registry)
         _check_mutability(request)
-        _check_tags(request.get("tags", []))
+        check_tags(request.get("tags", []), _invalid_tag)
         if any(one.name == name for one in self._registries.repositories(context, registry)):
             raise _exists(name, registry)
         arn, at = repository_arn(context, registry, name), context.clock.now()
@@ -118,7 +119,7 @@ class Repositories:
     async def tag(self, context: RequestContext, request: Request) -> Response:
         """Add tags to a repository; a key that exists gets the new value."""
         repository, tags = self._by_arn(context, request), request["tags"]
-        _check_tags(tags)
+        check_tags(tags, _invalid_tag)
         await self._registries.change(context, repository, lambda _body: None)
 
         def store(transaction: Transaction) -> None:
@@ -185,13 +186,8 @@ def _check_mutability(request: Request) -> None:
         )
 
 
-def _check_tags(tags: list[Tag]) -> None:
-    for tag in tags:
-        if tag["Key"].lower().startswith("aws:"):
-            raise ecr_error(
-                "InvalidTagParameterException",
-                f"Tag keys beginning with aws: are reserved for system use: {tag['Key']!r}",
-            )
+def _invalid_tag(message: str) -> ServiceError:
+    return ecr_error("InvalidTagParameterException", message)
 
 
 def _show(context: RequestContext, repository: Repository) -> dict[str, Any]:

@@ -10,11 +10,11 @@ from wildsage.services.events.common import (
     RULE,
     bus_key,
     bus_name,
-    check_tags,
     events_arn,
     not_found,
 )
 from wildsage.services.operation import Request, Response, operation
+from wildsage.services.tag_rules import check_tags
 from wildsage.store.database import Transaction
 from wildsage.store.events import DEFAULT_BUS
 from wildsage.store.resources import AlreadyExistsError, Resource, Resources

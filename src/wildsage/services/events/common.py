@@ -1,7 +1,5 @@
 """What the resources of EventBridge share: kinds, names, ARNs, errors, pages."""
 
-from typing import Any
-
 from wildsage.core.arns import Arn
 from wildsage.core.context import RequestContext
 from wildsage.core.errors import NotFoundError, ValidationError
@@ -14,7 +12,7 @@ BUS = "event-bus"
 RULE = "event-rule"
 """Kinds of resources. The name of a rule is ``BUS/RULE``: rules of different buses may have the same name."""
 
-PAGES = Pages(token="NextToken", limit="Limit", default=100)  # noqa: S106 - the name of a member
+PAGES = Pages("NextToken", "Limit", 100)
 
 
 def not_found(message: str) -> NotFoundError:
@@ -93,16 +91,3 @@ def name_within_bus(rule: Resource) -> str:
     """Return the name of a rule as clients know it."""
     name: str = rule.body["Name"]
     return name
-
-
-def check_tags(tags: list[dict[str, Any]]) -> None:
-    """Refuse reserved keys.
-
-    Raises
-    ------
-    ValidationError
-        Naming the key.
-    """
-    for tag in tags:
-        if tag["Key"].lower().startswith("aws:"):
-            raise ValidationError(f"Tag keys beginning with aws: are reserved for system use: {tag['Key']!r}")

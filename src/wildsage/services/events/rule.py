@@ -12,7 +12,6 @@ from wildsage.core.schedules import ScheduleError, check_schedule
 from wildsage.services.events.common import (
     PAGES,
     RULE,
-    check_tags,
     limit_exceeded,
     name_within_bus,
     requested_bus,
@@ -22,6 +21,7 @@ from wildsage.services.events.common import (
 )
 from wildsage.services.events.pattern import PatternError, invalid_pattern, parse_pattern
 from wildsage.services.operation import Request, Response, operation
+from wildsage.services.tag_rules import check_tags
 from wildsage.store.database import Transaction
 from wildsage.store.events import DEFAULT_BUS
 from wildsage.store.resources import Resource, Resources

@@ -2,8 +2,9 @@
 
 from wildsage.core.context import RequestContext
 from wildsage.core.errors import ValidationError
-from wildsage.services.events.common import BUS, check_tags, events_arn, not_found
+from wildsage.services.events.common import BUS, events_arn, not_found
 from wildsage.services.operation import Request, Response, operation
+from wildsage.services.tag_rules import check_tags
 from wildsage.store.database import Transaction
 from wildsage.store.events import DEFAULT_BUS
 from wildsage.store.resources import Resources

@@ -19,14 +19,16 @@ from wildsage.services.iam.directory import (
 from wildsage.services.iam.errors import (
     already_exists,
     delete_conflict,
+    invalid_input,
     limit_exceeded,
     no_such_policy,
     no_such_version,
 )
 from wildsage.services.iam.managed import ManagedPolicy
-from wildsage.services.iam.pages import page
-from wildsage.services.iam.tagging import check_tags, put_tags
+from wildsage.services.iam.pages import PAGES
+from wildsage.services.iam.tagging import put_tags
 from wildsage.services.operation import Request, Response, operation
+from wildsage.services.tag_rules import check_tags
 from wildsage.store.database import Transaction
 from wildsage.store.resources import AlreadyExistsError, Body, Resource, Resources
 from wildsage.store.tags import Tags
@@ -47,7 +49,7 @@ class Policies:
         """Create a policy with its first version."""
         name, path = request["PolicyName"], request.get("Path", "/")
         _check_document(request["PolicyDocument"])
-        check_tags(request.get("Tags", []))
+        check_tags(request.get("Tags", []), invalid_input, ignore_case=True)
         if len(self._directory.policies(context.account)) >= LARGEST_ACCOUNT:
             raise limit_exceeded(f"Cannot exceed quota for PoliciesPerAccount: {LARGEST_ACCOUNT}")
         arn, at = iam_arn(context, POLICY, path, name), context.clock.now()
@@ -116,8 +118,7 @@ class Policies:
             and (usage != "PermissionsBoundary" or policy["PermissionsBoundaryUsageCount"])
             and (usage != "PermissionsPolicy" or policy["AttachmentCount"])
         ]
-        kept.sort(key=_list_position)
-        return page(request, "Policies", kept, position=_list_position, show=lambda policy: policy)
+        return PAGES.answer(request, "Policies", kept, position=_list_position, show=lambda policy: policy)
 
     @operation("DeletePolicy")
     async def delete(self, context: RequestContext, request: Request) -> Response:
@@ -183,7 +184,7 @@ class Policies:
     async def list_versions(self, context: RequestContext, request: Request) -> Response:
         """List versions, the newest first."""
         body = self._body(context, request["PolicyArn"])
-        return page(
+        return PAGES.answer(
             request,
             "Versions",
             body["Versions"][::-1],

@@ -3,7 +3,7 @@
 from wildsage.core.context import RequestContext
 from wildsage.services.iam.directory import Directory, check_identity_policy, shown_document, size_of
 from wildsage.services.iam.errors import limit_exceeded, no_such_attachment, no_such_inline_policy
-from wildsage.services.iam.pages import page
+from wildsage.services.iam.pages import PAGES
 from wildsage.services.operation import Request, Response, operation
 from wildsage.store.database import Transaction
 from wildsage.store.resources import Resource
@@ -51,7 +51,7 @@ class RolePolicies:
     async def list_inline(self, context: RequestContext, request: Request) -> Response:
         """List the names of the inline policies."""
         names = sorted(self._directory.role(context.account, request["RoleName"]).body["InlinePolicies"])
-        return page(request, "PolicyNames", names, position=lambda name: name, show=lambda name: name)
+        return PAGES.answer(request, "PolicyNames", names, position=lambda name: name, show=lambda name: name)
 
     @operation("DeleteRolePolicy")
     async def delete_inline(self, context: RequestContext, request: Request) -> Response:
@@ -99,7 +99,7 @@ class RolePolicies:
         role = self._directory.role(context.account, request["RoleName"])
         prefix = request.get("PathPrefix", "/")
         attached = [arn for arn in sorted(role.body["AttachedPolicies"]) if _path_of(arn).startswith(prefix)]
-        return page(
+        return PAGES.answer(
             request,
             "AttachedPolicies",
             attached,

@@ -14,10 +14,17 @@ from wildsage.services.iam.directory import (
     shown_document,
     size_of,
 )
-from wildsage.services.iam.errors import already_exists, delete_conflict, limit_exceeded, no_such_role
-from wildsage.services.iam.pages import page
-from wildsage.services.iam.tagging import check_tags, put_tags
+from wildsage.services.iam.errors import (
+    already_exists,
+    delete_conflict,
+    invalid_input,
+    limit_exceeded,
+    no_such_role,
+)
+from wildsage.services.iam.pages import PAGES
+from wildsage.services.iam.tagging import put_tags
 from wildsage.services.operation import Request, Response, operation
+from wildsage.services.tag_rules import check_tags
 from wildsage.store.database import Transaction
 from wildsage.store.resources import AlreadyExistsError, Body, Resource, Resources
 from wildsage.store.tags import Tags
@@ -38,7 +45,7 @@ class Roles:
         """Create a role."""
         name, path = request["RoleName"], request.get("Path", "/")
         _check_trust(request["AssumeRolePolicyDocument"])
-        check_tags(request.get("Tags", []))
+        check_tags(request.get("Tags", []), invalid_input, ignore_case=True)
         if "PermissionsBoundary" in request:
             self._directory.policy_document(context.account, request["PermissionsBoundary"])
         if len(self._directory.roles(context.account)) >= LARGEST_ACCOUNT:
@@ -77,7 +84,7 @@ class Roles:
         roles = [
             role for role in self._directory.roles(context.account) if role.body["Path"].startswith(prefix)
         ]
-        return page(request, "Roles", roles, position=lambda role: role.key.name, show=_summary)
+        return PAGES.answer(request, "Roles", roles, position=lambda role: role.key.name, show=_summary)
 
     @operation("UpdateRole")
     async def update(self, context: RequestContext, request: Request) -> Response:
@@ -143,7 +150,7 @@ class Roles:
     async def tag(self, context: RequestContext, request: Request) -> Response:
         """Add tags; a key that exists gets the new value."""
         role = self._directory.role(context.account, request["RoleName"])
-        check_tags(request["Tags"])
+        check_tags(request["Tags"], invalid_input, ignore_case=True)
         await self._tags.database.write(lambda transaction: put_tags(transaction, role.arn, request["Tags"]))
         return {}
 
@@ -160,7 +167,7 @@ class Roles:
     async def list_tags(self, context: RequestContext, request: Request) -> Response:
         """List a role's tags, ordered by key."""
         role = self._directory.role(context.account, request["RoleName"])
-        return page(
+        return PAGES.answer(
             request, "Tags", self._tags.of(role.arn), position=lambda tag: tag["Key"], show=lambda tag: tag
         )
 

@@ -19,7 +19,7 @@ from wildsage.core.policy import (
 from wildsage.core.policy_conditions import ContextValues
 from wildsage.services.iam.directory import ROLE, Directory, evaluate_within
 from wildsage.services.iam.errors import invalid_input, no_such_role
-from wildsage.services.iam.pages import page
+from wildsage.services.iam.pages import PAGES
 from wildsage.services.operation import Request, Response, operation
 from wildsage.store.resources import Resource
 
@@ -117,7 +117,7 @@ def _answer(request: Request, simulation: _Simulation, caller: str) -> Response:
         principals = {"AWS": (caller, caller.split(":")[4])} if caller.count(":") >= 5 else {}
         return _result(simulation, AccessRequest(action, resource, principals, context))
 
-    return page(
+    return PAGES.answer(
         request, "EvaluationResults", list(enumerate(cases)), position=lambda case: case[0], show=show
     )
 

@@ -1,25 +1,20 @@
 """What the resources of CloudWatch Logs share: errors, ARNs, how a group is named, pages."""
 
-from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
-
 from wildsage.core.arns import Arn
 from wildsage.core.context import RequestContext
 from wildsage.core.errors import NotFoundError, ResourceInUseError, ValidationError
-from wildsage.core.pagination import decode_token, encode_token
-from wildsage.services.operation import Request, Response
+from wildsage.services.operation import Request
+from wildsage.services.pages import Pages
 from wildsage.store.log_groups import GroupNotFoundError, LogGroup
 from wildsage.store.logs import LogStream, LogStreams, StreamNotFoundError
-
-T = TypeVar("T")
-
-DEFAULT_PAGE = 50
-_PAGE_MEMBERS = frozenset({"nextToken", "limit"})
 
 
 def invalid_parameter(message: str) -> ValidationError:
     """Return the error of a request that breaks a rule."""
     return ValidationError(message, code="InvalidParameterException")
+
+
+PAGES = Pages("nextToken", "limit", 50, error=invalid_parameter)
 
 
 def already_exists(what: str) -> ResourceInUseError:
@@ -104,65 +99,6 @@ def name_of(context: RequestContext, identifier: str) -> str:
     if not identifier.startswith(prefix):
         raise group_not_found()
     return identifier.removeprefix(prefix).removesuffix(":*")
-
-
-def page(
-    request: Request,
-    member: str,
-    items: Iterable[T],
-    *,
-    position: Callable[[T], list[Any]],
-    show: Callable[[T], dict[str, Any]],
-    descending: bool = False,
-) -> Response:
-    """Answer a Describe operation; ``nextToken`` only where there is more.
-
-    SDK v2 repeats its request without the token for as long as the answer has one.
-
-    Parameters
-    ----------
-    items
-        All of them, in any order.
-    position
-        The values by which they are ordered, different for each: a page continues behind them, so what was
-        added or removed meanwhile shifts nothing.
-    """
-    after = read_token(request)
-    ordered = sorted(items, key=position, reverse=descending)
-    if after is not None:
-        ordered = [
-            item for item in ordered if (position(item) < after if descending else position(item) > after)
-        ]
-    limit = request.get("limit", DEFAULT_PAGE)
-    response: Response = {member: [show(item) for item in ordered[:limit]]}
-    if len(ordered) > limit:
-        response["nextToken"] = write_token(request, position(ordered[limit - 1]))
-    return response
-
-
-def read_token(request: Request) -> list[Any] | None:
-    """Return the position in a request's ``nextToken``; None where it has none.
-
-    Raises
-    ------
-    ValidationError
-        If the token was not made for this request.
-    """
-    try:
-        return decode_token({**_filters(request), "NextToken": request.get("nextToken")})
-    except ValidationError:
-        raise invalid_parameter(
-            "The specified nextToken is invalid: pass the token of the previous page, with the same parameters"
-        ) from None
-
-
-def write_token(request: Request, position: list[Any]) -> str:
-    """Return the token that continues a request behind `position`."""
-    return encode_token(_filters(request), position)
-
-
-def _filters(request: Request) -> Request:
-    return {name: value for name, value in request.items() if name not in _PAGE_MEMBERS}
 
 
 def milliseconds(epoch_seconds: float) -> int:

@@ -6,17 +6,16 @@ from typing import Any
 from wildsage.core.context import RequestContext
 from wildsage.core.errors import NotFoundError, ServiceError
 from wildsage.services.logs.common import (
-    DEFAULT_PAGE,
+    PAGES,
     already_exists,
     find_group,
     group_arn,
     invalid_parameter,
     milliseconds,
     name_of,
-    read_token,
-    write_token,
 )
 from wildsage.services.operation import Request, Response, operation
+from wildsage.services.tag_rules import check_tags
 from wildsage.store.log_groups import LogGroup
 from wildsage.store.logs import LogStreams
 from wildsage.store.metric_filters import MetricFilters
@@ -45,7 +44,7 @@ class LogGroups:
                 f"logGroupClass {request['logGroupClass']!r} does not exist here: use {_CLASS!r}"
             )
         tags = request.get("tags", {})
-        _check_tags(tags)
+        check_tags(tags, invalid_parameter)
         name, at = request["logGroupName"], context.clock.now()
         if not await self._logs.create_group(context.account, context.region, name, at, tags):
             raise already_exists("log group")
@@ -65,8 +64,8 @@ class LogGroups:
             raise invalid_parameter(
                 "LogGroup name prefix and LogGroup name pattern are mutually exclusive parameters."
             )
-        position = read_token(request)
-        limit = request.get("limit", DEFAULT_PAGE)
+        position = PAGES.position(request)
+        limit = PAGES.size(request)
         found: list[LogGroup] = []
         for group in self._behind(context, prefix, "" if position is None else position[0]):
             if _is_wanted(context, request, group):
@@ -75,7 +74,7 @@ class LogGroups:
                 break
         response: Response = {"logGroups": [self._show(context, group) for group in found[:limit]]}
         if len(found) > limit:
-            response["nextToken"] = write_token(request, [found[limit - 1].name])
+            response["nextToken"] = PAGES.behind(request, [found[limit - 1].name])
         return response
 
     def _behind(self, context: RequestContext, prefix: str, after: str) -> Iterator[LogGroup]:
@@ -105,7 +104,7 @@ class LogGroups:
         """Add tags to a group; a key that exists gets the new value."""
         group = self._by_arn(context, request)
         tags = {**group.tags, **request["tags"]}
-        _check_tags(request["tags"])
+        check_tags(request["tags"], invalid_parameter)
         if len(tags) > _MOST_TAGS:
             raise ServiceError(
                 f"{group.name} would have {len(tags)} tags; the limit is {_MOST_TAGS}",
@@ -162,9 +161,3 @@ def _is_wanted(context: RequestContext, request: Request, group: LogGroup) -> bo
         and (not wanted or group.name in wanted)
         and request.get("logGroupClass", _CLASS) == _CLASS
     )
-
-
-def _check_tags(tags: dict[str, str]) -> None:
-    for key in tags:
-        if key.lower().startswith("aws:"):
-            raise invalid_parameter(f"Tag keys beginning with aws: are reserved for system use: {key!r}")

@@ -6,10 +6,10 @@ from typing import Any
 from wildsage.core.context import RequestContext
 from wildsage.core.errors import NotFoundError, ServiceError
 from wildsage.services.logs.common import (
+    PAGES,
     find_group,
     invalid_parameter,
     milliseconds,
-    page,
     requested_group,
 )
 from wildsage.services.logs.conditions import PatternError
@@ -78,7 +78,7 @@ class LogMetricFilters:
             and request.get("metricName") in (None, item.metric["metricName"])
             and request.get("metricNamespace") in (None, item.metric["metricNamespace"])
         ]
-        return page(
+        return PAGES.answer(
             request, "metricFilters", found, position=lambda item: [item.group, item.name], show=_show
         )
 

@@ -8,11 +8,10 @@ from typing import Any
 from wildsage.core.context import RequestContext
 from wildsage.formats.logframes import Frame
 from wildsage.services.logs.common import (
+    PAGES,
     find_stream,
     invalid_parameter,
-    read_token,
     requested_group,
-    write_token,
 )
 from wildsage.services.logs.events import Wanted, between, ingestion_ms
 from wildsage.services.logs.metric_filters import read_pattern
@@ -55,12 +54,12 @@ class LogSearch:
         response: Response = {"events": events, "searchedLogStreams": []}
         if events or not finished:
             cursor = await self._cursors.keep(positions, context.clock.now())
-            response["nextToken"] = write_token(request, [cursor])
+            response["nextToken"] = PAGES.behind(request, [cursor])
         return response
 
     def _positions(self, request: Request) -> dict[int, int]:
         """Return where the search goes on, by id of the stream."""
-        token = read_token(request)
+        token = PAGES.position(request)
         try:
             return {} if token is None else self._cursors.find(token[0])
         except CursorNotFoundError:

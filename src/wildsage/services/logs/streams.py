@@ -4,16 +4,14 @@ from typing import Any
 
 from wildsage.core.context import RequestContext
 from wildsage.services.logs.common import (
-    DEFAULT_PAGE,
+    PAGES,
     already_exists,
     find_group,
     find_stream,
     group_arn,
     invalid_parameter,
     milliseconds,
-    read_token,
     requested_group,
-    write_token,
 )
 from wildsage.services.operation import Request, Response, operation
 from wildsage.store.log_groups import LogGroup
@@ -52,14 +50,14 @@ class LogStreamOperations:
         by_time = request.get("orderBy") == "LastEventTime"
         if by_time and prefix:
             raise invalid_parameter("Cannot order by LastEventTime with a logStreamNamePrefix.")
-        limit, position = request.get("limit", DEFAULT_PAGE), read_token(request)
+        limit, position = PAGES.size(request), PAGES.position(request)
         order = StreamOrder(by_time, request.get("descending", False), prefix, position)
         found = self._logs.stream_page(group, order, limit + 1)
         response: Response = {"logStreams": [_show(context, group, stream) for stream in found[:limit]]}
         if len(found) > limit:
             last = found[limit - 1]
             place = [last.last_event_ms or 0, last.name] if by_time else [last.name]
-            response["nextToken"] = write_token(request, place)
+            response["nextToken"] = PAGES.behind(request, place)
         return response
 
 

@@ -6,8 +6,9 @@ from typing import Any
 from wildsage.core.arns import Arn
 from wildsage.core.context import RequestContext
 from wildsage.core.errors import ValidationError
-from wildsage.core.pagination import decode_token, encode_token
 from wildsage.services.operation import Request, Response
+from wildsage.services.pages import Pages
+from wildsage.services.tag_rules import check_tags
 from wildsage.store.database import Transaction
 from wildsage.store.resources import Key, Position, Query, Resource, Resources
 from wildsage.store.tags import Tag, Tags
@@ -21,9 +22,10 @@ _SORT_COLUMNS = {
     "LastModifiedTime": "modified_at",
     "Status": "status",
 }
-_DEFAULT_PAGE = 10
-_LARGEST_PAGE = 100
 LARGEST_TAG_COUNT = 50
+
+PAGES = Pages("NextToken", "MaxResults", 10, 100)
+TAG_PAGES = Pages("NextToken", "MaxResults", LARGEST_TAG_COUNT)
 
 
 def sagemaker_arn(context: RequestContext, kind: str, name: str) -> str:
@@ -71,14 +73,13 @@ def list_page(
         sort_by=_SORT_COLUMNS[request.get("SortBy", "CreationTime")],
         descending=request.get("SortOrder", default_order) == "Descending",
     )
-    limit = min(request.get("MaxResults", _DEFAULT_PAGE), _LARGEST_PAGE)
-    token = decode_token(request, length=len(query.order) + 1)
+    limit, token = PAGES.size(request), PAGES.position(request, length=len(query.order) + 1)
     after = None if token is None else Position(tuple(token[:-1]), token[-1])
     found = resources.page(query, after, limit + 1)
     response: Response = {member: [summarize(resource) for resource in found[:limit]]}
     if len(found) > limit:
         behind = Position.of(query, found[limit - 1])
-        response["NextToken"] = encode_token(request, [*behind.values, behind.id])
+        response["NextToken"] = PAGES.behind(request, [*behind.values, behind.id])
     return response
 
 
@@ -107,21 +108,3 @@ def put_new_tags(transaction: Transaction, arn: str, request: Mapping[str, Any])
     tags: list[Tag] = request.get("Tags", [])
     check_tags(tags)
     Tags.put(transaction, arn, tags)
-
-
-def check_tags(tags: list[Tag]) -> None:
-    """Refuse reserved and repeated keys.
-
-    Raises
-    ------
-    ValidationError
-        Naming the key.
-    """
-    seen: set[str] = set()
-    for tag in tags:
-        key = tag["Key"]
-        if key.lower().startswith("aws:"):
-            raise ValidationError(f"Tag keys beginning with aws: are reserved for system use: {key!r}")
-        if key in seen:
-            raise ValidationError(f"Duplicate tag keys found: {key!r}. Give each key once")
-        seen.add(key)

@@ -3,9 +3,9 @@
 from wildsage.core.arns import Arn
 from wildsage.core.context import RequestContext
 from wildsage.core.errors import AccessDeniedError, ResourceLimitExceededError, ValidationError
-from wildsage.core.pagination import decode_token, encode_token
 from wildsage.services.operation import Request, Response, operation
-from wildsage.services.sagemaker.common import LARGEST_TAG_COUNT, check_tags
+from wildsage.services.sagemaker.common import LARGEST_TAG_COUNT, TAG_PAGES
+from wildsage.services.tag_rules import check_tags
 from wildsage.store.database import Transaction
 from wildsage.store.resources import Resource, Resources
 from wildsage.store.tags import Tags
@@ -40,15 +40,13 @@ class ResourceTags:
     async def page(self, context: RequestContext, request: Request) -> Response:
         """List the tags of a resource, ordered by key."""
         resource = self._resource(context, request["ResourceArn"])
-        position = decode_token(request, length=1)
-        tags = self._tags.of(resource.arn)
-        if position is not None:
-            tags = [tag for tag in tags if tag["Key"] > position[0]]
-        limit = request.get("MaxResults", LARGEST_TAG_COUNT)
-        response: Response = {"Tags": tags[:limit]}
-        if len(tags) > limit:
-            response["NextToken"] = encode_token(request, [tags[limit - 1]["Key"]])
-        return response
+        return TAG_PAGES.answer(
+            request,
+            "Tags",
+            self._tags.of(resource.arn),
+            position=lambda tag: tag["Key"],
+            show=lambda tag: tag,
+        )
 
     @operation("DeleteTags")
     async def delete(self, context: RequestContext, request: Request) -> Response:
