@@ -60,6 +60,8 @@ def request(method="POST", target="/", *, service="", region="us-west-2", header
         credential = f"Credential=AKIDEXAMPLE/20240101/{region}/{service}/aws4_request"
         fields.append(("authorization", f"AWS4-HMAC-SHA256 {credential}, SignedHeaders=host, Signature=0"))
     fields.append(("host", "127.0.0.1:8172"))
+    if method in ("PUT", "POST") and not any(name.lower() == "content-length" for name, _ in fields):
+        fields.append(("content-length", str(len(body))))
     return HttpRequest(method, path, query, Headers(fields), ByteStream.of(body))
 
 
