@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from wildsage.store.log_room import LogRoom
 from wildsage.store.migrate import migrate
 
 T = TypeVar("T")
@@ -133,6 +134,7 @@ class Database:
     def __init__(self, path: Path, migrations: str, *, durable: bool = True) -> None:
         self.path = path
         self._durable = durable
+        self._room = LogRoom(path)
         self._readers = threading.local()
         self._reader_connections: list[sqlite3.Connection] = []
         self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
@@ -269,6 +271,8 @@ class Database:
         topics: set[str] = set()
         try:
             connection.execute("BEGIN IMMEDIATE")
+            if self._durable:
+                self._room.extend()
             outcomes.extend(_run_in_savepoint(connection, task, topics) for task in group)
             began = time.monotonic()
             connection.execute("COMMIT")
