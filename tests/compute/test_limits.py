@@ -97,6 +97,14 @@ def test_groups_of_dead_launchers_are_swept(machine, tmp_path):
     assert "wildsage-1-1" in names
 
 
+def test_a_group_that_somebody_is_in_is_not_abandoned(machine, tmp_path):
+    for name in ("wildsage-999999999-1", "wildsage-999999999-2"):
+        (tmp_path / "own" / name).mkdir(parents=True)
+    (tmp_path / "own" / "wildsage-999999999-1" / "cgroup.procs").write_text("1\n")
+    machine([(["pids"], "/own")], {"pids": tmp_path})
+    assert [group.name for group in limits.abandoned_groups()] == ["wildsage-999999999-2"]
+
+
 def test_the_memory_of_a_machine_that_is_a_container_is_the_containers(tmp_path, monkeypatch):
     (tmp_path / "memory.max").write_text("1000000\n")
     (tmp_path / "unbounded").write_text("max\n")

@@ -156,10 +156,15 @@ def _removed(group: Path) -> bool:
 
 
 def _kill_members(group: Path) -> None:
+    for process in _members(group):
+        with suppress(OSError):
+            os.kill(process, signal.SIGKILL)
+
+
+def _members(group: Path) -> list[int]:
     with suppress(OSError):
-        for process in (group / "cgroup.procs").read_text(encoding="ascii").split():
-            with suppress(ProcessLookupError):
-                os.kill(int(process), signal.SIGKILL)
+        return [int(process) for process in (group / "cgroup.procs").read_text(encoding="ascii").split()]
+    return []
 
 
 def _threads_of_user() -> int:
@@ -235,7 +240,7 @@ def _hands_on(parent: Path, controller: str) -> bool:
 
 
 def abandoned_groups() -> list[Path]:
-    """Return the groups of launchers that were killed before they could remove them."""
+    """Return the empty groups of launchers that were killed before they could remove them."""
     some = Limits(memory_bytes=1, processes=1, cpus=1)
     parents = {parent for setting in _settings(some) for parent, _, _ in _candidates(setting)}
     return sorted(group for parent in parents for group in _abandoned(parent))
@@ -245,7 +250,8 @@ def _abandoned(parent: Path) -> Iterator[Path]:
     with suppress(OSError):
         for group in parent.glob(f"{_PREFIX}*"):
             owner = group.name.removeprefix(_PREFIX).split("-")[0]
-            if owner.isdigit() and not Path("/proc", owner).exists():
+            # A container may outlive its launcher.
+            if owner.isdigit() and not Path("/proc", owner).exists() and not _members(group):
                 yield group
 
 

@@ -3,6 +3,7 @@
 import os
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -108,7 +109,8 @@ def uninstall(layout: Layout, cache: Path, patience: float = RUN_PATIENCE_SECOND
     for path in (*_ephemeral(), cache):
         _remove(path)
     for group in abandoned_groups():
-        group.rmdir()
+        with suppress(OSError):  # another server swept it this moment
+            group.rmdir()
     if not layout.root.exists():
         return []
     with owned(layout):
