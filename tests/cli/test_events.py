@@ -37,7 +37,7 @@ def test_a_state_of_an_older_wildsage_is_named(tmp_path, capsys):
     assert "older Wildsage" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("since", ["yesterday", "5", "5w", "2026-13-01"])
+@pytest.mark.parametrize("since", ["yesterday", "5", "5y", "2026-13-01"])
 def test_a_time_that_is_none_is_refused(tmp_path, capsys, since):
     with pytest.raises(SystemExit):
         main(["events", "--data-dir", str(tmp_path), "--since", since])

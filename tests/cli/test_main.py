@@ -30,7 +30,11 @@ def test_every_command_declares_itself_under_its_name(name, capsys):
     with pytest.raises(SystemExit) as ended:
         main([name, "--help"])
     assert ended.value.code == 0
-    assert capsys.readouterr().out.startswith(f"usage: wildsage {name}")
+    shown = capsys.readouterr().out
+    assert shown.startswith(f"usage: wildsage {name}")
+    assert "--data-dir DIR" in shown
+    _, description, *_ = shown.split("\n\n")
+    assert description.endswith("."), "say what it does"
     assert callable(load(name).add_parser)
 
 
@@ -52,6 +56,21 @@ def test_an_unknown_command_is_refused_with_the_known_ones(capsys):
 def test_a_command_takes_its_data_directory(tmp_path, capsys):
     assert main(["down", "--data-dir", str(tmp_path)]) == 1
     assert f"no server is running on {tmp_path}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [("--data-dir", "{}", "ls"), ("ls", "--data-dir", "{}")])
+def test_an_action_takes_it_on_either_side(tmp_path, capsys, words):
+    place = tmp_path / "100%"
+    assert main(["images", *(word.format(place) for word in words)]) == 0
+    assert "NAME" in capsys.readouterr().out
+    assert place.is_dir()
+
+
+def test_a_default_with_a_percent_sign_is_shown(monkeypatch, capsys):
+    monkeypatch.setenv("WILDSAGE_DATA_DIR", "/100%d")
+    with pytest.raises(SystemExit):
+        main(["down", "--help"])
+    assert "/100%d)" in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_relative_data_directory_is_the_same_wherever_a_server_runs(tmp_path, monkeypatch, capsys):

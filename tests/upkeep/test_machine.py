@@ -173,6 +173,10 @@ def test_what_is_not_ours_is_left_in_place_and_named(tmp_path, monkeypatch, caps
     assert str(layout.root / "thesis.txt") not in [
         thing.name for thing in inventory(layout, tmp_path / "cache")
     ]
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("builtins.input", lambda _question: "n")
+    assert main(["uninstall", "--data-dir", str(layout.root)]) == 1
+    assert "nothing was changed" in capsys.readouterr().err
     assert main(["uninstall", "--yes", "--data-dir", str(layout.root)]) == 0
     assert f"Wildsage did not put it there: {layout.root / 'thesis.txt'}" in capsys.readouterr().out
     assert [path.name for path in layout.root.iterdir()] == ["thesis.txt"]

@@ -1,7 +1,7 @@
 """What the subcommands share: errors, tables, and the running server."""
 
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from collections.abc import Sequence
 
 from wildsage.clients.discovery import ServerInfo, ServerNotRunningError, find_server
@@ -44,15 +44,6 @@ def make_data_dir(layout: Layout) -> None:
             f"cannot keep state in {layout.root}: {error.strerror} ({error.filename})."
             " Choose a folder that you may write, with --data-dir or $WILDSAGE_DATA_DIR"
         ) from None
-
-
-def add_kind(parser: ArgumentParser) -> None:
-    """Let a subcommand be told which of a job and an endpoint of one name is meant: ``kind``, None for either."""
-    which = parser.add_mutually_exclusive_group()
-    for kind in ("job", "endpoint"):
-        which.add_argument(
-            f"--{kind}", dest="kind", action="store_const", const=kind, help=f"where both exist: the {kind}"
-        )
 
 
 def confirm(question: str) -> None:

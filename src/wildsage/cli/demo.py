@@ -27,7 +27,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     """Declare the subcommand."""
     parser = subparsers.add_parser("demo")
     parser.add_argument(
-        "--output", type=Path, default=Path("demo-output"), help="where results go (default: %(default)s)"
+        "--output",
+        type=Path,
+        metavar="DIR",
+        default=Path("demo-output"),
+        help="where results go (default: %(default)s)",
     )
     parser.set_defaults(execute=execute)
 

@@ -3,11 +3,11 @@
 import argparse
 import contextlib
 import json
-import re
 import sqlite3
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
+from wildsage.cli.arguments import seconds
 from wildsage.cli.console import CommandError
 from wildsage.clients.discovery import start_command
 from wildsage.core.clock import Clock, SystemClock
@@ -18,7 +18,6 @@ from wildsage.store.readonly import ReadOnlyDatabase
 
 _POLL_SECONDS = 0.5
 _BATCH = 500
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -27,7 +26,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("-f", "--follow", action="store_true", help="wait for more until interrupted")
     parser.add_argument(
         "--since", type=_since, metavar="WHEN", default="1h",
-        help="a time (2026-01-31T12:00:00Z) or how long ago (30s, 10m, 2h, 7d); default: 1h",
+        help="how long ago (30s, 10m, 2h, 7d), or a time (2026-01-31T12:00:00Z); default: 1h",
     )  # fmt: skip
     parser.add_argument("--region", help="only events of this region (default: of all)")
     parser.add_argument("--json", action="store_true", help="print whole events, one JSON object a line")
@@ -88,9 +87,8 @@ def _line(event: Event, *, as_json: bool) -> str:
 
 def _since(text: str) -> float | datetime:
     """Read ``--since``: seconds before now, or a moment."""
-    ago = re.fullmatch(r"(\d{1,9})([smhd])", text)
-    if ago is not None:
-        return float(timedelta(seconds=int(ago[1]) * _UNITS[ago[2]]).total_seconds())
+    with contextlib.suppress(argparse.ArgumentTypeError):
+        return seconds(text)
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

@@ -5,7 +5,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from wildsage.cli.console import add_kind, table
+from wildsage.cli.arguments import add_kind, add_name, add_region
+from wildsage.cli.console import table
 from wildsage.cli.owner import ask_owner
 from wildsage.core.clock import iso8601
 
@@ -15,10 +16,10 @@ _SHOWN_LINES = 10
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the subcommand."""
     parser = subparsers.add_parser("explain")
-    parser.add_argument("name", help="of the training job or endpoint")
+    add_name(parser, "training job or endpoint")
     add_kind(parser)
     parser.add_argument("--json", action="store_true", help="everything, as JSON")
-    parser.add_argument("--region", help="the region to look at (default: the server's)")
+    add_region(parser)
     parser.set_defaults(execute=execute)
 
 

@@ -2,10 +2,10 @@
 
 import argparse
 import asyncio
-import re
 from collections.abc import Sequence
 
 from wildsage.app import framework_environments
+from wildsage.cli.arguments import seconds
 from wildsage.cli.console import CommandError, human_size, table
 from wildsage.cli.owner import ask_owner
 from wildsage.cli.server import default_cache_dir
@@ -19,8 +19,6 @@ from wildsage.store.logs import LogStreams
 from wildsage.store.migrate import NewerSchemaError
 from wildsage.store.objects import Objects
 from wildsage.upkeep.garbage import Collected, Garbage
-
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -36,18 +34,10 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         type=seconds,
         default="7d",
         metavar="TIME",
-        help="unused for so long: 30m, 12h, 7d (default), 2w",
+        help="what nobody used for so long: 30m, 12h, 7d (default), 2w",
     )
     parser.add_argument("--dry-run", action="store_true", help="show what would go, remove nothing")
     parser.set_defaults(execute=execute)
-
-
-def seconds(text: str) -> float:
-    """Read a time like ``7d``."""
-    found = re.fullmatch(r"(\d+)([smhdw])", text)
-    if found is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time: give a number and s, m, h, d or w, e.g. 7d")
-    return float(int(found[1]) * _UNITS[found[2]])
 
 
 def execute(arguments: argparse.Namespace) -> int:

@@ -17,9 +17,11 @@ from wildsage.store.layout import Layout
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the subcommand."""
     parser = subparsers.add_parser("images")
-    actions = parser.add_subparsers(dest="action", required=True)
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     add = actions.add_parser("add", help="register a directory with executables `train` and/or `serve`")
-    add.add_argument("name", help="what a request says as its TrainingImage or Image: NAME or NAME:TAG")
+    add.add_argument(
+        "name", metavar="NAME", help="what a request says as its TrainingImage or Image: NAME or NAME:TAG"
+    )
     add.add_argument(
         "source",
         metavar="DIR|COMMAND",
@@ -27,9 +29,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     actions.add_parser("ls", help="list registered images")
     remove = actions.add_parser("rm", help="forget a registered image")
-    remove.add_argument("name", help="as `wildsage images ls` shows it")
+    remove.add_argument("name", metavar="NAME", help="as `wildsage images ls` shows it")
     prepare = actions.add_parser("prepare", help="make the environment of a framework image now")
-    prepare.add_argument("uri", help="image URI, e.g. sagemaker-scikit-learn:1.2-1-cpu-py3")
+    prepare.add_argument("uri", metavar="URI", help="e.g. sagemaker-scikit-learn:1.2-1-cpu-py3")
     parser.set_defaults(execute=execute)
 
 

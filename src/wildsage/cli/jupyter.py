@@ -29,12 +29,14 @@ _ASK = "import sys; print(sys.prefix); import ipykernel"
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the subcommand."""
     parser = subparsers.add_parser("jupyter")
-    actions = parser.add_subparsers(dest="action", required=True)
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     add = actions.add_parser(
         "install", help="register a kernel; it starts the server when a notebook needs it"
     )
     add.add_argument("--name", default="wildsage", help="default: %(default)s")
-    add.add_argument("--display-name", default="Python (Wildsage)", help="default: %(default)s")
+    add.add_argument(
+        "--display-name", metavar="TEXT", default="Python (Wildsage)", help="default: %(default)s"
+    )
     add.add_argument(
         "--python", default=sys.executable, help="the interpreter of notebooks (default: this one)"
     )
@@ -44,14 +46,13 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     where.add_argument(
         "--sys-prefix", action="store_true", help="for the environment of the interpreter of notebooks alone"
     )
-    where.add_argument("--prefix", type=Path, help="for the environment in this folder")
+    where.add_argument("--prefix", type=Path, metavar="DIR", help="for the environment in this folder")
     actions.add_parser("ls", help="list the kernels that were installed")
     take = actions.add_parser("uninstall", help="remove them")
     take.add_argument("--name", help="only the one of this name")
     kernel = actions.add_parser(
         "kernel", help="what Jupyter runs: start the server if need be, then a program"
     )
-    kernel.add_argument("--data-dir", type=Path, default=argparse.SUPPRESS)
     kernel.add_argument("--fast-waits", action="store_true")
     kernel.add_argument("program", nargs=argparse.REMAINDER, metavar="COMMAND")
     parser.set_defaults(execute=execute)

@@ -8,8 +8,9 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from wildsage.cli.arguments import add_kind, add_name, add_region
 from wildsage.cli.client import asking, client
-from wildsage.cli.console import CommandError, add_kind
+from wildsage.cli.console import CommandError
 
 _GROUPS = {"job": "/aws/sagemaker/TrainingJobs", "endpoint": "/aws/sagemaker/Endpoints/{name}"}
 _POLL_SECONDS = 0.5
@@ -19,12 +20,12 @@ _ENDED = ("Completed", "Failed", "Stopped")
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the subcommand."""
     parser = subparsers.add_parser("logs")
-    parser.add_argument("name", help="of the job or endpoint")
+    add_name(parser, "training job or endpoint")
     parser.add_argument(
         "-f", "--follow", action="store_true", help="wait for more until the job or endpoint ends"
     )
     add_kind(parser)
-    parser.add_argument("--region", help="the region to look at (default: the server's)")
+    add_region(parser)
     parser.set_defaults(execute=execute)
 
 

@@ -48,19 +48,25 @@ def _parser(first: Sequence[str]) -> argparse.ArgumentParser:
     for name, summary in COMMANDS.items():
         if name in first:
             load(name).add_parser(subparsers)
-            _add_data_dir(subparsers.choices[name])
+            _complete(subparsers.choices[name], summary)
         else:
             subparsers.add_parser(name, help=summary)
     return parser
 
 
-def _add_data_dir(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--data-dir",
-        type=_absolute,
-        default=default_data_dir(),
-        help="where state lives (default: $WILDSAGE_DATA_DIR or %(default)s)",
-    )
+def _complete(parser: argparse.ArgumentParser, summary: str) -> None:
+    """Add to a subcommand what all of them have: a description, and ``--data-dir``, also behind its actions."""
+    parser.description = parser.description or f"{summary[0].upper()}{summary[1:]}."
+    default = default_data_dir()
+    shown = str(default).replace("%", "%%")
+    says = f"where state lives (default: $WILDSAGE_DATA_DIR or {shown})"
+    parser.add_argument("--data-dir", type=_absolute, metavar="DIR", default=default, help=says)
+    for group in parser._actions:  # noqa: SLF001 - argparse has no other way to the actions of a subcommand
+        if isinstance(group, argparse._SubParsersAction):  # noqa: SLF001 - as above
+            for one in group.choices.values():
+                one.add_argument(
+                    "--data-dir", type=_absolute, metavar="DIR", default=argparse.SUPPRESS, help=says
+                )
 
 
 def _absolute(text: str) -> Path:

@@ -9,7 +9,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "up": "start the server",
     "run": "run a program whose AWS calls come here",
     "env": "print the variables that bring a shell's AWS calls here",
-    "jupyter": "a notebook kernel whose AWS calls come here",
+    "jupyter": "install a notebook kernel whose AWS calls come here",
     "seed": "fill the public sample buckets that notebooks read",
     "status": "show the server and what it holds",
     "ls": "list training jobs and endpoints",

@@ -5,6 +5,7 @@ import contextlib
 import sys
 from pathlib import Path
 
+from wildsage.cli.arguments import add_name, add_region
 from wildsage.cli.console import CommandError
 from wildsage.cli.owner import ask_owner
 from wildsage.compute.base import LaunchError, UnavailableError
@@ -25,13 +26,13 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         description="Run the container of a training job again: same image, hyperparameters, sandbox and limits, the"
         " inputs that were kept or the same channels staged again. Its log goes to the terminal, its output nowhere.",
     )
-    parser.add_argument("name", help="of the training job")
+    add_name(parser, "training job")
     parser.add_argument(
         "--shell",
         action="store_true",
         help="do not run it: open a shell in its sandbox, with the /opt/ml it left behind",
     )
-    parser.add_argument("--region", help="the region to look at (default: the server's)")
+    add_region(parser)
     parser.set_defaults(execute=execute)
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 
+from wildsage.cli.arguments import add_yes
 from wildsage.cli.console import CommandError, confirm
 from wildsage.clients.discovery import start_command
 from wildsage.store.layout import Layout
@@ -16,7 +17,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         description="End the server, jobs and endpoints, and remove all jobs, models, endpoints, buckets, objects and"
         " logs. Access keys, account, port, authority and registered images stay: clients that were set up go on.",
     )
-    parser.add_argument("--yes", action="store_true", help="do not ask")
+    add_yes(parser)
     parser.set_defaults(execute=execute)
 
 

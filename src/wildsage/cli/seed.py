@@ -27,7 +27,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("datasets", nargs="*", metavar="DATASET", help="default: all of --list")
     parser.add_argument("--list", action="store_true", help="show what can be made, and what it is")
     parser.add_argument(
-        "--region", action="append", dest="regions", help="of the buckets (default: the server's; repeatable)"
+        "--region",
+        action="append",
+        dest="regions",
+        metavar="REGION",
+        help="of the buckets (default: the server's; repeatable)",
     )
     parser.add_argument(
         "--from-dir", type=Path, metavar="DIR", help="upload your own files instead: DIR/BUCKET/KEY"

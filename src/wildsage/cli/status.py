@@ -2,6 +2,7 @@
 
 import argparse
 
+from wildsage.cli.arguments import add_region
 from wildsage.cli.client import asking, client
 from wildsage.cli.console import running_server, table
 
@@ -14,7 +15,7 @@ _LISTS = (
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the subcommand."""
     parser = subparsers.add_parser("status")
-    parser.add_argument("--region", help="the region to look at (default: the server's)")
+    add_region(parser)
     parser.set_defaults(execute=execute)
 
 

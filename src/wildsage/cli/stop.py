@@ -4,6 +4,7 @@ import argparse
 
 from botocore.exceptions import ClientError
 
+from wildsage.cli.arguments import add_name, add_region
 from wildsage.cli.client import asking, client
 from wildsage.cli.console import CommandError
 
@@ -11,8 +12,8 @@ from wildsage.cli.console import CommandError
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the subcommand."""
     parser = subparsers.add_parser("stop")
-    parser.add_argument("name", help="of the job or endpoint")
-    parser.add_argument("--region", help="the region to look at (default: the server's)")
+    add_name(parser, "training job or endpoint")
+    add_region(parser)
     parser.set_defaults(execute=execute)
 
 

@@ -3,7 +3,8 @@
 import argparse
 import sys
 
-from wildsage.cli.console import CommandError, table
+from wildsage.cli.arguments import add_yes
+from wildsage.cli.console import CommandError, confirm, table
 from wildsage.cli.server import default_cache_dir
 from wildsage.store.layout import Layout
 from wildsage.upkeep.ending import StillRunningError
@@ -14,10 +15,10 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     """Declare the subcommand."""
     parser = subparsers.add_parser(
         "uninstall",
-        description="List every process and path of this installation, and what each is. With --yes end and remove"
-        " all of it, stored objects and models included: `wildsage backup` first keeps them.",
+        description="List every process and path of this installation, and what each is; then ask, end and remove"
+        " all of it, stored objects and models included. `wildsage backup` first keeps them.",
     )
-    parser.add_argument("--yes", action="store_true", help="do it")
+    add_yes(parser)
     parser.set_defaults(execute=execute)
 
 
@@ -31,10 +32,10 @@ def execute(arguments: argparse.Namespace) -> int:
     print(table(("KIND", "NAME", "WHAT"), [(thing.kind, thing.name[:120], thing.what) for thing in things]))
     package = f"{sys.executable} -m pip uninstall wildsage"
     if not arguments.yes:
-        print(
-            f"\nNothing was changed. `wildsage uninstall --yes` ends and removes all of it; then: {package}"
-        )
-        return 0
+        if not sys.stdin.isatty():
+            print("\nNothing was changed. `wildsage uninstall --yes` ends and removes all of it.")
+            return 0
+        confirm("\nEnd and remove all of it?")
     try:
         left = uninstall(layout, cache)
     except StillRunningError as error:
