@@ -1,32 +1,56 @@
-"""Serve an ASGI application on a free port for real clients, inside the test's own process."""
+"""Serve a gateway on a free port for real clients, inside the test's own process."""
 
+import asyncio
 import contextlib
 import socket
 import threading
 from collections.abc import Iterator
+from concurrent.futures import Future
 from typing import Any
 
-import uvicorn
+import uvloop
+
+from wildsage.aws.connection import Answer, Limits
+from wildsage.aws.server import Server
+
+_GRACE_SECONDS = 5.0
 
 
 @contextlib.contextmanager
-def serve(application: Any) -> Iterator[str]:
-    """Yield the URL of `application`, served by uvicorn in a thread until the block ends."""
-    # With the protocol named, asyncio turns Nagle's algorithm off.
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.bind(("127.0.0.1", 0))
-    listener.listen(128)
-    config = uvicorn.Config(application, log_config=None, server_header=False, lifespan="off")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
-    # The socket listens already: a client that comes before the loop turns waits in its backlog.
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join(timeout=10)
-        listener.close()
+def listening() -> Iterator[socket.socket]:
+    """Yield a socket that listens: a client that comes before the server waits in its backlog."""
+    with socket.create_server(("127.0.0.1", 0), backlog=600) as listener:
+        yield listener
+
+
+@contextlib.contextmanager
+def serving(answer: Answer, limits: Limits | None = None) -> Iterator[tuple[str, int]]:
+    """Yield the address at which `answer` is served in a thread, until the block ends."""
+    ending: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
+
+    async def run(listener: socket.socket) -> None:
+        server, end = Server(answer, limits), asyncio.Event()
+        await server.start(listener)
+        ending.set_result((asyncio.get_running_loop(), end))
+        await end.wait()
+        await server.stop(_GRACE_SECONDS)
+
+    with listening() as listener:
+        thread = threading.Thread(target=lambda: uvloop.run(run(listener)), daemon=True)
+        thread.start()
+        try:
+            yield listener.getsockname()
+        finally:
+            loop, end = ending.result(10)
+            loop.call_soon_threadsafe(end.set)
+            thread.join(timeout=10)
+
+
+@contextlib.contextmanager
+def serve(gateway: Any) -> Iterator[str]:
+    """Yield the URL of `gateway`, served in a thread until the block ends."""
+    with serving(gateway.answer) as (host, port):
+        yield f"http://{host}:{port}"
 
 
 def client(service: str, url: str, *, region: str = "us-west-2", **options: Any) -> Any:

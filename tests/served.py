@@ -7,10 +7,11 @@ import threading
 from concurrent.futures import Future
 
 import boto3
-import uvicorn
+import uvloop
 from botocore.config import Config
 
 from wildsage.app import Application, Settings
+from wildsage.aws.server import Server
 from wildsage.core.clock import SystemClock
 from wildsage.store.layout import Layout
 from wildsage.supervisor.folder import RunFolder
@@ -40,7 +41,7 @@ class ServedApplication:
         return self
 
     def __exit__(self, *_error):
-        self._server.should_exit = True
+        self._loop.call_soon_threadsafe(self._end.set)
         self._thread.join(20)
         for path in self.layout.runs.iterdir():
             RunFolder(path).request_stop()
@@ -63,11 +64,13 @@ class ServedApplication:
             except Exception as error:
                 self._ready.set_exception(error)
                 return
-            config = uvicorn.Config(application.gateway, log_config=None, lifespan="off", server_header=False)
-            self._server = uvicorn.Server(config)
+            server = Server(application.gateway.answer)
+            self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
             await application.start()
+            await server.start(listener)
             self._ready.set_result(url)
-            await self._server.serve(sockets=[listener])
+            await self._end.wait()
+            await server.stop(5)
             await application.stop()
 
-        asyncio.run(run())
+        uvloop.run(run())

@@ -8,9 +8,8 @@ from botocore.exceptions import ClientError
 from tests.aws.support import ACCOUNT, ask, call_json, gateway, request
 from tests.live import client, serve
 
-from wildsage.aws.asgi import ClientDisconnectedError
 from wildsage.aws.authentication import Authenticator
-from wildsage.aws.http import Headers, HttpResponse
+from wildsage.aws.http import ClientDisconnectedError, Headers, HttpResponse
 from wildsage.aws.texts import load
 from wildsage.core.clock import SystemClock
 from wildsage.core.credentials import AccessKey

@@ -15,7 +15,7 @@ try:
     main(sys.argv[1:])
 except SystemExit:
     pass
-print(*(name for name in ("botocore", "cryptography", "numpy", "uvicorn") if name in sys.modules), file=sys.stderr)
+print(*(name for name in ("botocore", "cryptography", "numpy", "uvloop") if name in sys.modules), file=sys.stderr)
 """
 
 

@@ -4,11 +4,10 @@ import logging
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 
-from wildsage.aws import asgi
 from wildsage.aws.browsers import Browsers
 from wildsage.aws.caller import Caller
 from wildsage.aws.form_upload import Upload
-from wildsage.aws.http import HttpRequest, HttpResponse
+from wildsage.aws.http import ClientDisconnectedError, HttpRequest, HttpResponse
 from wildsage.aws.identify import Host, Identifier, host_of
 from wildsage.aws.model import Catalogue, Operation, Service
 from wildsage.aws.protocols.base import Call, UnknownOperationError, internal_failure
@@ -35,7 +34,7 @@ _logger = logging.getLogger(__name__)
 
 
 class Gateway:
-    """A raw ASGI application that speaks AWS.
+    """What answers requests: it speaks AWS.
 
     Parameters
     ----------
@@ -77,22 +76,6 @@ class Gateway:
         self._browsers = browsers
         self._log = RequestLog(instruments or Instruments(), clock)
 
-    async def __call__(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
-        """Serve one connection scope of ASGI."""
-        if scope["type"] == "lifespan":
-            await _live(receive, send)
-            return
-        if scope["type"] != "http":
-            return
-        body = asgi.RequestBody(receive)
-        request = asgi.read_request(scope, body)
-        try:
-            response = await self.answer(request)
-        except asgi.ClientDisconnectedError as error:
-            _logger.info("%s %s: %s", request.method, request.path, error)
-            return
-        await asgi.write_response(response, request, body, send)
-
     def warm(self) -> None:
         """Read the models of all services that answer here, so that no request waits for them. For a thread."""
         for name in self._handlers:
@@ -114,7 +97,7 @@ class Gateway:
             # First of all, because an error has the shape of its service's protocol.
             call = self._identifier.identify(request)
             response = await self._serve_browsers(call, request_id)
-        except asgi.ClientDisconnectedError:
+        except ClientDisconnectedError:
             raise
         except ServiceError as error:
             code = error.code
@@ -213,7 +196,7 @@ class Gateway:
             return HttpResponse(404, [("content-type", "text/plain")], b"There is nothing at this path.\n")
         try:
             return await self._internal[max(prefixes, key=len)](request)
-        except asgi.ClientDisconnectedError:
+        except ClientDisconnectedError:
             raise
         except Exception:
             _logger.exception("%s %s failed", request.method, request.path)
@@ -230,11 +213,3 @@ def _is_plain_question(request: HttpRequest) -> bool:
         and "authorization" not in request.headers
         and host_of(request) == Host()
     )
-
-
-async def _live(receive: asgi.Receive, send: asgi.Send) -> None:
-    while True:
-        message = await receive()
-        await send({"type": f"{message['type']}.complete"})
-        if message["type"] == "lifespan.shutdown":
-            return

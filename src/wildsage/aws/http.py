@@ -7,11 +7,21 @@ from urllib.parse import parse_qsl
 from wildsage.core.streams import ByteStream
 
 
-class Headers:
-    """Header fields in the order they came, found by lower-case name."""
+class ClientDisconnectedError(ConnectionError):
+    """The client went away before its request was complete: there is nobody to answer."""
 
-    def __init__(self, fields: Iterable[tuple[str, str]] = ()) -> None:
-        self.fields = [(name.lower(), value) for name, value in fields]
+
+class Headers:
+    """Header fields in the order they came, found by lower-case name.
+
+    Parameters
+    ----------
+    are_lower
+        Says that the names are in lower case already.
+    """
+
+    def __init__(self, fields: Iterable[tuple[str, str]] = (), *, are_lower: bool = False) -> None:
+        self.fields = list(fields) if are_lower else [(name.lower(), value) for name, value in fields]
         self._first = dict(reversed(self.fields))
 
     def get(self, name: str, default: str = "") -> str:

@@ -1,4 +1,4 @@
-"""The server's process: the data directory's lock, the port, uvicorn, and what it says of itself."""
+"""The server's process: the data directory's lock, the port, its end, and what it says of itself."""
 
 import asyncio
 import contextlib
@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import uvicorn
+import uvloop
 
 from wildsage import __version__
 from wildsage.app import Application, Settings
-from wildsage.aws.guarded_connection import GuardedConnection
+from wildsage.aws.server import Server
 from wildsage.cli.console import CommandError, make_data_dir
 from wildsage.clients.discovery import ServerInfo
 from wildsage.compute.base import Sandbox
@@ -39,6 +39,8 @@ _DEFAULT_REGION = "us-east-1"
 _DEFAULT_PORT = 8172
 _HOST = "127.0.0.1"
 _OPEN_FILES = 65_536
+_GRACE_SECONDS = 5.0
+"""For requests under way when the server is to end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,51 +263,36 @@ def serve(
         )
         application = _open_application(settings, sandbox)
         info = ServerInfo(url, os.getpid(), account, region)
-        config = uvicorn.Config(
-            application.gateway,
-            loop="uvloop",
-            http=GuardedConnection,
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            proxy_headers=False,  # nobody stands in front: what a client says of others is not believed
-            server_header=False,
-            date_header=False,
-            access_log=False,
-            timeout_keep_alive=75,
-            timeout_graceful_shutdown=5,
-        )
-        server = _Server(config)
-        with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-            runner.run(_run(application, server, listener, layout, info, on_ready))
-
-
-class _Server(uvicorn.Server):
-    """A server that leaves signals to `_run`: uvicorn's own way dies of them before the store is closed."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Capture nothing."""
-        yield
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_run(application, listener, layout, info, on_ready))
 
 
 async def _run(
     application: Application,
-    server: _Server,
     listener: socket.socket,
     layout: Layout,
     info: ServerInfo,
     on_ready: Callable[[ServerInfo], None],
 ) -> None:
+    server = Server(application.gateway.answer)
+    stopping = asyncio.Event()
+
+    def end() -> None:
+        if stopping.is_set():  # asked twice: it is in a hurry
+            server.hurry()
+        stopping.set()
+
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, server.handle_exit, number, None)
+        loop.add_signal_handler(number, end)
     await application.start()
     said = {"url": info.url, "pid": info.pid, "account": info.account, "region": info.region}
     try:
+        await server.start(listener)
         write_durably(layout.server, json.dumps(said))
-        on_ready(info)  # the socket listens already: a client that comes now waits in its backlog
-        await server.serve(sockets=[listener])
+        on_ready(info)
+        await stopping.wait()
+        await server.stop(_GRACE_SECONDS)
     finally:
         layout.server.unlink(missing_ok=True)
         await application.stop()

@@ -7,17 +7,13 @@ import threading
 import time
 
 import pytest
-import uvicorn
+from tests.live import serving
 
-from wildsage.aws.guarded_connection import GuardedConnection
+from wildsage.aws.connection import Limits
+from wildsage.aws.http import HttpResponse
 
 BOUND_SECONDS = 10.0
-
-
-class Hasty(GuardedConnection):
-    HEAD_SECONDS = 0.3
-    BODY_SECONDS = 0.3
-    LOOK_SECONDS = 0.05
+HASTY = Limits(head_seconds=0.3, body_seconds=0.3, look_seconds=0.05)
 
 
 class Served:
@@ -27,53 +23,30 @@ class Served:
         self.seen = []
         self.gate = threading.Event()
 
-    async def __call__(self, scope, receive, send):
-        self.seen.append(scope["path"])
-        body, message = b"", await receive()
-        while message["type"] == "http.request":
-            body += message["body"]
-            if not message["more_body"]:
-                break
-            message = await receive()
-        if scope["path"] == "/slow":
+    async def __call__(self, request):
+        self.seen.append(request.path)
+        body = await request.body.read(1 << 30)
+        if request.path == "/slow":
             while not self.gate.is_set():
                 await asyncio.sleep(0.01)
-        if message["type"] == "http.disconnect":
-            return
-        await send(
-            {
-                "type": "http.response.start",
-                "status": 200,
-                "headers": [(b"content-length", b"%d" % len(body))],
-            }
-        )
-        await send({"type": "http.response.body", "body": body})
+        return HttpResponse(200, [], body)
 
 
-@pytest.fixture(params=[Hasty, GuardedConnection])
+@pytest.fixture(params=[HASTY, Limits()], ids=["hasty", "patient"])
 def served(request):
     yield from serve(request.param)
 
 
 @pytest.fixture
 def hasty():
-    yield from serve(Hasty)
+    yield from serve(HASTY)
 
 
-def serve(protocol):
+def serve(limits):
     application = Served()
-    with socket.create_server(("127.0.0.1", 0), backlog=600) as listener:
-        config = uvicorn.Config(application, http=protocol, loop="uvloop", log_config=None, lifespan="off")
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
-        thread.start()
-        application.address = listener.getsockname()
-        try:
-            yield application
-        finally:
-            application.gate.set()
-            server.should_exit = True
-            thread.join(BOUND_SECONDS)
+    with serving(application, limits) as application.address:
+        yield application
+        application.gate.set()
 
 
 def connect(served):
@@ -128,7 +101,7 @@ def test_a_body_that_drips_is_dropped(hasty):
 def test_who_waits_for_the_answer_is_not_dropped(hasty):
     with connect(hasty) as connection:
         connection.sendall(b"GET /slow HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-        connection.settimeout(4 * Hasty.HEAD_SECONDS)
+        connection.settimeout(4 * HASTY.head_seconds)
         with pytest.raises(TimeoutError):
             connection.recv(1)
         hasty.gate.set()
