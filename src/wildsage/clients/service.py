@@ -7,7 +7,6 @@ before stay so. It ends with `stop_proxy`, or when its data directory is gone.
 
 import asyncio
 import contextlib
-import fcntl
 import json
 import logging
 import os
@@ -28,6 +27,7 @@ from wildsage.clients.proxy import Proxy
 from wildsage.clients.server_link import ServerLink
 from wildsage.clients.trust import write_bundle
 from wildsage.core.clock import SystemClock
+from wildsage.store import file_lock
 from wildsage.store.layout import Layout
 
 _START_SECONDS = 15.0
@@ -208,31 +208,18 @@ def _said(layout: Layout) -> _Said | None:
         return None
 
 
+def _lock_path(layout: Layout) -> Path:
+    return layout.clients / "proxy.lock"
+
+
 def _take_lock(layout: Layout) -> bool:
     """Take the lock for the rest of this process's life; False where another one has it."""
-    descriptor = os.open(layout.clients / "proxy.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    deadline = time.monotonic() + _LOCK_PATIENCE_SECONDS
-    while time.monotonic() < deadline:
-        # Who only looks whether it is free holds it for an instant.
-        with contextlib.suppress(BlockingIOError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-        time.sleep(_LOCK_PATIENCE_SECONDS / 5)
-    return False
+    descriptor = os.open(_lock_path(layout), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    return file_lock.take(descriptor, _LOCK_PATIENCE_SECONDS)
 
 
 def _lock_is_free(layout: Layout) -> bool:
-    try:
-        descriptor = os.open(layout.clients / "proxy.lock", os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return True
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    finally:
-        os.close(descriptor)
-    return True
+    return file_lock.is_free(_lock_path(layout))
 
 
 if __name__ == "__main__":

@@ -24,8 +24,8 @@ from wildsage.supervisor.contract import ExitRecord
 from wildsage.supervisor.folder import RunFolder
 from wildsage.supervisor.kept import KeptRun, KeptRuns
 from wildsage.supervisor.summary import summarize
+from wildsage.toolkit.errors import FAILURE_CLASSES
 
-_ERROR_OF_EXIT_CODE = {1: "AlgorithmError", 2: "ClientError", 3: "InternalServerError"}
 """What the exit codes of the built-in algorithms mean. Other containers' codes mean nothing."""
 
 
@@ -189,7 +189,7 @@ def failure_reason(job: Resource, record: ExitRecord) -> str:
     kind: str = job.body.get("_ImageKind", "registered")
     if record.failure and kind == "registered":
         return with_next_step(record.failure, name)
-    error = _ERROR_OF_EXIT_CODE.get(record.exit_code or 0) if kind == "algorithm" else None
+    error = FAILURE_CLASSES.get(record.exit_code or 0) if kind == "algorithm" else None
     # Of a log the end matters, of a message the start.
     said = [text for text in (record.message, record.failure) if text]
     text = ". ".join(said) or "\n".join(record.log_tail)

@@ -1,11 +1,10 @@
 """Who owns a data directory: a lock on a file, held for as long as the owner lives, with its process id in it."""
 
 import contextlib
-import fcntl
 import os
-import time
 from collections.abc import Iterator
 
+from wildsage.store import file_lock
 from wildsage.store.layout import Layout
 
 _PATIENCE_SECONDS = 0.1
@@ -38,7 +37,7 @@ def owned(layout: Layout) -> Iterator[None]:
     """
     descriptor = os.open(layout.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        if not _taken(descriptor):
+        if not file_lock.take(descriptor, _PATIENCE_SECONDS):
             raise DirectoryInUseError(_said(descriptor))
         os.truncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
@@ -47,33 +46,9 @@ def owned(layout: Layout) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _taken(descriptor: int) -> bool:
-    """Lock; who only looks whether it is free holds it for an instant, hence the patience."""
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(_PATIENCE_SECONDS / 20)
-        else:
-            return True
-
-
 def is_free(layout: Layout) -> bool:
     """Whether nobody owns the data directory now."""
-    try:
-        descriptor = os.open(layout.lock, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return True
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    finally:
-        os.close(descriptor)
-    return True
+    return file_lock.is_free(layout.lock)
 
 
 def directory_owner(layout: Layout) -> int | None:

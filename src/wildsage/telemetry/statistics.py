@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from wildsage.store.distributions import Distribution
 
-PLAIN = ("SampleCount", "Average", "Sum", "Minimum", "Maximum")
 _ALIASES = {"Min": "Minimum", "Max": "Maximum", "Avg": "Average", "n": "SampleCount"}
 _NUMBER = r"\d+(?:\.\d{1,10})?"
 _UP_TO = re.compile(rf"(?P<kind>p|tm|wm|tc|ts)(?P<percent>{_NUMBER})", re.IGNORECASE)
