@@ -326,7 +326,7 @@ def test_window_of_s3_is_fifteen_minutes_and_the_skew_is_named():
 
 @pytest.mark.parametrize("signer", [S3SigV4QueryAuth, HmacV1QueryAuth])
 def test_presigned_expiry(signer):
-    make = lambda: signed("s3", method="GET", data=b"", url="http://h/b/k", signer=signer, expires=60)  # noqa: E731
+    make = lambda: signed("s3", method="GET", data=b"", url="http://h/b/k", signer=signer, expires=60)  # noqa: E731 - one line says it
     assert authenticate(make(), 50).account == ACCOUNT
     error = refusal(make(), 70)
     assert error.code == "AccessDenied"

@@ -6,6 +6,7 @@ import pytest
 
 from wildsage.images.catalogue import ImageCatalogue, ResolvedImage, UnknownImageError, brings_script
 from wildsage.images.environments import Environments
+from wildsage.images.program import Purpose
 from wildsage.images.registered import RegisteredImages
 
 BUILTIN = {
@@ -34,8 +35,8 @@ def make_image(folder: Path, *executables: str) -> Path:
     return folder
 
 
-def run(image: ResolvedImage, purpose: str) -> str:
-    program = image.program(purpose)  # type: ignore[arg-type]
+def run(image: ResolvedImage, purpose: Purpose) -> str:
+    program = image.program(purpose)
     return subprocess.check_output(program.argv, env=dict(program.environment), text=True).strip()
 
 

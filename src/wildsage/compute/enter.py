@@ -225,15 +225,15 @@ def _build_dev(dev: str) -> None:
         _bind(f"/dev/{name}", f"{dev}/{name}", 0)
     for name, target in _DEVICE_LINKS:
         os.symlink(target, f"{dev}/{name}")  # noqa: PTH211 - pathlib costs 5 ms
-    os.mkdir(f"{dev}/shm")  # noqa: PTH102
+    os.mkdir(f"{dev}/shm")  # noqa: PTH102 - pathlib costs 5 ms
     _mount("tmpfs", f"{dev}/shm", "tmpfs", _MS_NOSUID | _MS_NODEV, "mode=1777")
-    os.mkdir(f"{dev}/pts")  # noqa: PTH102
+    os.mkdir(f"{dev}/pts")  # noqa: PTH102 - pathlib costs 5 ms
     _mount("devpts", f"{dev}/pts", "devpts", _MS_NOSUID | _MS_NOEXEC, "newinstance,ptmxmode=0666,mode=620")
 
 
 def _raise_loopback() -> None:
     import fcntl  # noqa: PLC0415 - only isolated containers pay for these imports
-    import socket  # noqa: PLC0415
+    import socket  # noqa: PLC0415 - as above
 
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
         request = b"lo".ljust(16, b"\0") + _IFF_UP_RUNNING.to_bytes(2, sys.byteorder) + bytes(14)
@@ -285,7 +285,7 @@ def _descendants(of: int) -> list[int]:
     for name in os.listdir("/proc"):  # noqa: PTH208 - pathlib costs 5 ms
         if name.isdigit():
             try:
-                with open(f"/proc/{name}/stat", "rb") as file:  # noqa: PTH123
+                with open(f"/proc/{name}/stat", "rb") as file:  # noqa: PTH123 - pathlib costs 5 ms
                     parent = int(file.read().rpartition(b")")[2].split()[1])
             except (OSError, ValueError, IndexError):
                 continue

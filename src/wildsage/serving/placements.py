@@ -70,6 +70,10 @@ class Placements:
         )
         return [_placement(endpoint, row) for row in rows]
 
+    def run_ids(self) -> set[str]:
+        """Return the runs of all workers."""
+        return {row["run_id"] for row in self.database.read("SELECT run_id FROM endpoint_worker")}
+
     @staticmethod
     def add(transaction: Transaction, placement: Placement) -> None:
         """Store a worker, before it is launched."""

@@ -184,7 +184,7 @@ class AccessKeys:
         def delete(transaction: Transaction) -> list[str]:
             rows = transaction.execute(f"SELECT access_key_id FROM access_key WHERE {column} = ?", (value,))  # noqa: S608 - constant columns
             found = [row["access_key_id"] for row in rows.fetchall()]
-            transaction.execute(f"DELETE FROM access_key WHERE {column} = ?", (value,))  # noqa: S608
+            transaction.execute(f"DELETE FROM access_key WHERE {column} = ?", (value,))  # noqa: S608 - constant text
             return found
 
         for access_key_id in await self._database.write(delete):

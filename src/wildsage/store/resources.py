@@ -134,7 +134,7 @@ class Resources:
 
     def get_by_arn(self, arn: str) -> Resource | None:
         """Return the resource with this ARN, or None."""
-        row = self.database.read_one(f"SELECT {_COLUMNS} FROM resource WHERE arn = ?", (arn,))  # noqa: S608
+        row = self.database.read_one(f"SELECT {_COLUMNS} FROM resource WHERE arn = ?", (arn,))  # noqa: S608 - constant text
         return None if row is None else _resource(row)
 
     def below(self, account: str, region: str, kind: str, prefix: str = "") -> list[Resource]:
@@ -162,7 +162,7 @@ class Resources:
             parameters += [*after.values, after.id]
         by = ", ".join(f"{column} {order}" for column in columns)
         rows = self.database.read(
-            f"SELECT {_COLUMNS} FROM resource WHERE {where} ORDER BY {by} LIMIT ?",  # noqa: S608
+            f"SELECT {_COLUMNS} FROM resource WHERE {where} ORDER BY {by} LIMIT ?",  # noqa: S608 - constant text
             [*parameters, limit],
         )
         return [_resource(row) for row in rows]
@@ -179,7 +179,7 @@ class Resources:
     def fetch(transaction: Transaction, key: Key) -> Resource | None:
         """Return the resource as this transaction sees it, or None."""
         row = transaction.execute(
-            f"SELECT {_COLUMNS} FROM resource WHERE account = ? AND region = ? AND kind = ? AND name = ?",  # noqa: S608
+            f"SELECT {_COLUMNS} FROM resource WHERE account = ? AND region = ? AND kind = ? AND name = ?",  # noqa: S608 - constant text
             _key_parameters(key),
         ).fetchone()
         return None if row is None else _resource(row)
@@ -194,7 +194,7 @@ class Resources:
 
     @staticmethod
     def _fetch_by_arn(transaction: Transaction, arn: str) -> Resource | None:
-        row = transaction.execute(f"SELECT {_COLUMNS} FROM resource WHERE arn = ?", (arn,)).fetchone()  # noqa: S608
+        row = transaction.execute(f"SELECT {_COLUMNS} FROM resource WHERE arn = ?", (arn,)).fetchone()  # noqa: S608 - constant text
         return None if row is None else _resource(row)
 
     @classmethod
@@ -278,7 +278,7 @@ class Resources:
             Events.report(transaction, change)
         for table in ("resource", "status_change"):
             transaction.execute(
-                f"DELETE FROM {table} WHERE account = ? AND region = ? AND kind = ? AND name = ?",  # noqa: S608
+                f"DELETE FROM {table} WHERE account = ? AND region = ? AND kind = ? AND name = ?",  # noqa: S608 - constant text
                 _key_parameters(key),
             )
 

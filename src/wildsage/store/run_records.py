@@ -45,7 +45,7 @@ class RunRecords:
     @staticmethod
     def forget(transaction: Transaction, resource: Key) -> None:
         """Remove the records of a resource that is deleted."""
-        transaction.execute(f"DELETE FROM run_record WHERE {_OF}", _parameters(resource))  # noqa: S608
+        transaction.execute(f"DELETE FROM run_record WHERE {_OF}", _parameters(resource))  # noqa: S608 - constant text
 
 
 _OF = "account = ? AND region = ? AND kind = ? AND name = ?"

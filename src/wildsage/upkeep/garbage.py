@@ -15,10 +15,12 @@ from wildsage.core.clock import Clock
 from wildsage.core.errors import ServiceError
 from wildsage.images.environments import Environments
 from wildsage.images.registered import RegisteredImages
+from wildsage.serving.placements import Placements
 from wildsage.store.buckets import Buckets
 from wildsage.store.layout import PINNED, Layout
 from wildsage.store.log_retention import LogRetention
 from wildsage.store.logs import LogStreams
+from wildsage.store.runs import Runs
 from wildsage.store.uploads import Uploads
 from wildsage.supervisor.contract import JOB_FILE
 from wildsage.supervisor.folder import RunFolder, living_runs
@@ -123,13 +125,12 @@ class Garbage:
 
     def _ended_runs(self, before: float) -> list[Path]:
         folders = _older(self.layout.runs, before)  # first: a run is stored before its folder is made
-        rows = self.buckets.database.read(
-            "SELECT run_id FROM training_run WHERE state <> 'settled' UNION SELECT run_id FROM endpoint_worker"
-        )
-        needed = {row["run_id"] for row in rows}
+        state = self.buckets.database
+        needed = {run.run_id for run in Runs(state).unsettled()} | Placements(state).run_ids()
         return [path for path in folders if path.name not in needed and not RunFolder(path).is_alive()]
 
     def _kept(self, before: float) -> list[Path]:
+        # By folder: one that `KeptRuns` cannot read any more goes as well.
         return [path for path in _older(self.layout.kept, before) if not RunFolder(path).is_alive()]
 
     def _pinned(self, before: float) -> list[Path]:

@@ -1,7 +1,6 @@
 """What takes the space: each kind of thing that Wildsage keeps, with its size on the disk."""
 
 import os
-import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from pathlib import Path
 
 from wildsage.images.environments import Environments
 from wildsage.store.layout import Layout
+from wildsage.store.readonly import ReadOnlyDatabase
 
 _BLOCK = 512  # what st_blocks counts, whatever the file system's own are
 
@@ -85,20 +85,16 @@ def _files(what: str, detail: str, path: Path) -> Usage:
 def _index(layout: Layout) -> Iterator[Usage]:
     if not layout.state_database.exists():
         return
-    with closing(
-        sqlite3.connect(f"{layout.state_database.as_uri()}?mode=ro", uri=True, timeout=10)
-    ) as connection:
-        old = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'object_version'").fetchone()
+    with closing(ReadOnlyDatabase(layout.state_database)) as database:
         stored = "SELECT bucket, size FROM object"
-        if old is not None:  # a server that knows versions was here
+        # Absent where no server that knows versions was here.
+        if database.read("SELECT 1 FROM sqlite_master WHERE name = 'object_version'"):
             stored += " UNION ALL SELECT bucket, size FROM object_version WHERE content <> ''"
-        rows = connection.execute(
+        rows = database.read(
             f"SELECT bucket.name, COUNT(stored.bucket), COALESCE(SUM(stored.size), 0) FROM bucket"  # noqa: S608 - constants
             f" LEFT JOIN ({stored}) AS stored ON stored.bucket = bucket.name GROUP BY bucket.name ORDER BY 3 DESC, 1"
-        ).fetchall()
-        uploads = connection.execute(
-            "SELECT COUNT(DISTINCT upload), COALESCE(SUM(size), 0) FROM upload_part"
-        ).fetchone()
+        )
+        (uploads,) = database.read("SELECT COUNT(DISTINCT upload), COALESCE(SUM(size), 0) FROM upload_part")
     for name, count, size in rows:
         yield Usage(f"objects/s3://{name}", size, count, "objects, older versions included")
     yield Usage("objects/uploads", uploads[1], uploads[0], "multipart uploads in progress")

@@ -31,7 +31,7 @@ def watch(event, arguments):
 sys.addaudithook(watch)
 
 import boto3  # noqa: E402 - the hook is to see the import as well
-from botocore.exceptions import ClientError  # noqa: E402
+from botocore.exceptions import ClientError  # noqa: E402 - as above
 
 answers = {"boto3": boto3.__version__}
 

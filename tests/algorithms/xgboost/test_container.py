@@ -20,7 +20,7 @@ from wildsage.toolkit.serving import RequestError
 
 xgboost = pytest.importorskip("xgboost")
 from wildsage.algorithms.xgboost.model import load_models  # noqa: E402 - after the skip
-from wildsage.algorithms.xgboost.serve import BoosterPredictor  # noqa: E402
+from wildsage.algorithms.xgboost.serve import BoosterPredictor  # noqa: E402 - after the skip
 
 MODULE = "wildsage.algorithms.xgboost"
 
