@@ -1,6 +1,8 @@
 """Where limits are held: found in a made-up /proc and /sys, so that every machine tests every kind."""
 
 import resource
+import signal
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -97,12 +99,16 @@ def test_groups_of_dead_launchers_are_swept(machine, tmp_path):
     assert "wildsage-1-1" in names
 
 
-def test_a_group_that_somebody_is_in_is_not_abandoned(machine, tmp_path):
-    for name in ("wildsage-999999999-1", "wildsage-999999999-2"):
-        (tmp_path / "own" / name).mkdir(parents=True)
-    (tmp_path / "own" / "wildsage-999999999-1" / "cgroup.procs").write_text("1\n")
+def test_whoever_is_left_in_a_group_of_a_dead_launcher_ends(machine, tmp_path, monkeypatch):
+    monkeypatch.setattr(limits, "_RELEASE_PATIENCE_SECONDS", 0.05)  # a folder with a file in it stays
+    left = subprocess.Popen(["sleep", "60"])
+    group = tmp_path / "own" / "wildsage-999999999-1"
+    group.mkdir(parents=True)
+    (group / "cgroup.procs").write_text(f"0\n{left.pid}\n")
     machine([(["pids"], "/own")], {"pids": tmp_path})
-    assert [group.name for group in limits.abandoned_groups()] == ["wildsage-999999999-2"]
+    assert limits.abandoned_groups() == [group]
+    limits.end_group(group)
+    assert left.wait(5) == -signal.SIGKILL
 
 
 def test_the_memory_of_a_machine_that_is_a_container_is_the_containers(tmp_path, monkeypatch):

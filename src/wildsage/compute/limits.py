@@ -115,12 +115,9 @@ class Confinement:
         return False
 
     def release(self) -> None:
-        """Remove the groups, and end whoever is still in them. Leaving takes a moment."""
-        deadline = time.monotonic() + _RELEASE_PATIENCE_SECONDS
+        """Remove the groups, and end whoever is still in them."""
         for group in self._groups:
-            while not _removed(group) and time.monotonic() < deadline:
-                _kill_members(group)
-                time.sleep(0.01)
+            end_group(group)
 
 
 def confine(limits: Limits) -> Confinement:
@@ -145,6 +142,14 @@ def confine(limits: Limits) -> Confinement:
     return Confinement(tuple(groups), rlimits, report)
 
 
+def end_group(group: Path) -> None:
+    """Remove a control group, and end whoever is still in it. Leaving takes a moment."""
+    deadline = time.monotonic() + _RELEASE_PATIENCE_SECONDS
+    while not _removed(group) and time.monotonic() < deadline:
+        _kill_members(group)
+        time.sleep(0.01)
+
+
 def _removed(group: Path) -> bool:
     try:
         group.rmdir()
@@ -156,15 +161,11 @@ def _removed(group: Path) -> bool:
 
 
 def _kill_members(group: Path) -> None:
-    for process in _members(group):
-        with suppress(OSError):
-            os.kill(process, signal.SIGKILL)
-
-
-def _members(group: Path) -> list[int]:
     with suppress(OSError):
-        return [int(process) for process in (group / "cgroup.procs").read_text(encoding="ascii").split()]
-    return []
+        for process in map(int, (group / "cgroup.procs").read_text(encoding="ascii").split()):
+            if process > 0:  # 0 is one whom we cannot see; as a target it would be ourselves
+                with suppress(OSError):
+                    os.kill(process, signal.SIGKILL)
 
 
 def _threads_of_user() -> int:
@@ -240,7 +241,11 @@ def _hands_on(parent: Path, controller: str) -> bool:
 
 
 def abandoned_groups() -> list[Path]:
-    """Return the empty groups of launchers that were killed before they could remove them."""
+    """Return the groups of launchers that were killed before they could remove them.
+
+    Somebody may still be in one: a sandbox whose launcher was killed while it was set up waits for ever for
+    what it was to be told. (bubblewrap asks the kernel to let it die with its parent only after that.)
+    """
     some = Limits(memory_bytes=1, processes=1, cpus=1)
     parents = {parent for setting in _settings(some) for parent, _, _ in _candidates(setting)}
     return sorted(group for parent in parents for group in _abandoned(parent))
@@ -250,13 +255,11 @@ def _abandoned(parent: Path) -> Iterator[Path]:
     with suppress(OSError):
         for group in parent.glob(f"{_PREFIX}*"):
             owner = group.name.removeprefix(_PREFIX).split("-")[0]
-            # A container may outlive its launcher.
-            if owner.isdigit() and not Path("/proc", owner).exists() and not _members(group):
+            if owner.isdigit() and not Path("/proc", owner).exists():
                 yield group
 
 
 def _sweep(parent: Path) -> None:
-    """Remove the groups of launchers that were killed before they could."""
+    """End the groups of launchers that were killed before they could."""
     for group in _abandoned(parent):
-        with suppress(OSError):
-            group.rmdir()
+        end_group(group)

@@ -3,11 +3,10 @@
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from wildsage.compute.limits import abandoned_groups
+from wildsage.compute.limits import abandoned_groups, end_group
 from wildsage.core.clock import SystemClock
 from wildsage.store.directory_lock import is_free, owned
 from wildsage.store.installed import Installed
@@ -109,8 +108,7 @@ def uninstall(layout: Layout, cache: Path, patience: float = RUN_PATIENCE_SECOND
     for path in (*_ephemeral(), cache):
         _remove(path)
     for group in abandoned_groups():
-        with suppress(OSError):  # another server swept it this moment
-            group.rmdir()
+        end_group(group)
     if not layout.root.exists():
         return []
     with owned(layout):
