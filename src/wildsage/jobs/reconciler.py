@@ -116,10 +116,11 @@ class TrainingReconciler:
 
     def _take_up_new(self) -> None:
         """Begin to carry the runs that were queued since the last look."""
-        for run in self._rooms.runs.unsettled(self._last_seen):
+        # With their jobs: one read for all that came together, where each would wait for the writer.
+        for run, job in self._rooms.runs.unsettled_with_jobs(self._last_seen):
             self._last_seen = run.id
             self._stops[run.run_id] = asyncio.get_running_loop().create_future()
-            task = asyncio.create_task(self._carry_guarded(run), name=f"run-{run.run_id}")
+            task = asyncio.create_task(self._carry_guarded(run, job), name=f"run-{run.run_id}")
             self._tasks[run.run_id] = task
             task.add_done_callback(partial(self._forget, run.run_id))
 
@@ -135,24 +136,26 @@ class TrainingReconciler:
         del self._tasks[run_id]
         del self._stops[run_id]
 
-    async def _carry_guarded(self, run: Run) -> None:
+    async def _carry_guarded(self, run: Run, job: Resource) -> None:
         """Carry a run; where the disk is full or the like, wait until that has passed."""
         current: Run | None = run
-        while current is not None:
+        seen: Resource | None = job
+        while current is not None and seen is not None:
             try:
-                await self._carry_or_fail(current)
+                await self._carry_or_fail(current, seen)
             except (sqlite3.Error, OSError, ServiceError):
                 _log.exception("run %s: the disk or the store is in trouble; trying again", run.run_id)
                 await asyncio.sleep(_RETRY_SECONDS)
                 with contextlib.suppress(sqlite3.Error):
                     current = self._rooms.runs.unsettled_run(run.run_id)
+                    seen = self._rooms.resources.get(run.job)
             else:
                 return
 
-    async def _carry_or_fail(self, run: Run) -> None:
+    async def _carry_or_fail(self, run: Run, job: Resource) -> None:
         """Carry a run; a fault of ours fails the job with a reason instead of leaving it for ever."""
         try:
-            await self._carry(run)
+            await self._carry(run, job)
         except CannotStartError as error:
             await self._settlement.never_started(run, self._folder(run), reason=f"ClientError: {error}")
         except Exception as error:
@@ -161,10 +164,7 @@ class TrainingReconciler:
             _log.exception("run %s of %s failed inside Wildsage", run.run_id, run.job.name)
             await self._give_up(run, f"InternalServerError: {type(error).__name__}: {error}")
 
-    async def _carry(self, run: Run) -> None:
-        job = self._rooms.resources.get(run.job)
-        if job is None:
-            return
+    async def _carry(self, run: Run, job: Resource) -> None:
         if job.status == "Stopping":  # asked before the run was seen
             self._ask_to_stop(run.run_id)
         folder = self._folder(run)

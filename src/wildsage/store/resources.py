@@ -101,7 +101,8 @@ _SELECT_BELOW = (
 )
 
 
-def _resource(row: sqlite3.Row) -> Resource:
+def resource_of(row: sqlite3.Row) -> Resource:
+    """Read a resource off a row that has the columns of its table."""
     key = Key(row["account"], row["region"], row["kind"], row["name"])
     return Resource(
         id=row["id"],
@@ -130,17 +131,17 @@ class Resources:
             f"SELECT {_COLUMNS} FROM resource WHERE account = ? AND region = ? AND kind = ? AND name = ?",  # noqa: S608 - constant columns
             _key_parameters(key),
         )
-        return None if row is None else _resource(row)
+        return None if row is None else resource_of(row)
 
     def get_by_arn(self, arn: str) -> Resource | None:
         """Return the resource with this ARN, or None."""
         row = self.database.read_one(f"SELECT {_COLUMNS} FROM resource WHERE arn = ?", (arn,))  # noqa: S608 - constant text
-        return None if row is None else _resource(row)
+        return None if row is None else resource_of(row)
 
     def below(self, account: str, region: str, kind: str, prefix: str = "") -> list[Resource]:
         """Return all resources of a kind whose names begin with `prefix`, by name."""
         rows = self.database.read(_SELECT_BELOW, (account, region, kind, prefix, prefix + _LAST))
-        return [_resource(row) for row in rows]
+        return [resource_of(row) for row in rows]
 
     def history(self, key: Key) -> list[tuple[str, float]]:
         """Return the statuses that followed the first one, with their times, oldest first."""
@@ -165,7 +166,7 @@ class Resources:
             f"SELECT {_COLUMNS} FROM resource WHERE {where} ORDER BY {by} LIMIT ?",  # noqa: S608 - constant text
             [*parameters, limit],
         )
-        return [_resource(row) for row in rows]
+        return [resource_of(row) for row in rows]
 
     def everywhere(self, kind: str, *, modified_after: float = 0.0) -> list[Resource]:
         """Return all resources of a kind, whatever their account and region, in the order they were made."""
@@ -173,7 +174,7 @@ class Resources:
             f"SELECT {_COLUMNS} FROM resource WHERE kind = ? AND modified_at >= ? ORDER BY id",  # noqa: S608 - constant columns
             [kind, modified_after],
         )
-        return [_resource(row) for row in rows]
+        return [resource_of(row) for row in rows]
 
     @staticmethod
     def fetch(transaction: Transaction, key: Key) -> Resource | None:
@@ -182,7 +183,7 @@ class Resources:
             f"SELECT {_COLUMNS} FROM resource WHERE account = ? AND region = ? AND kind = ? AND name = ?",  # noqa: S608 - constant text
             _key_parameters(key),
         ).fetchone()
-        return None if row is None else _resource(row)
+        return None if row is None else resource_of(row)
 
     @staticmethod
     def fetch_below(
@@ -190,12 +191,12 @@ class Resources:
     ) -> list[Resource]:
         """Return what `below` returns, as this transaction sees it."""
         rows = transaction.execute(_SELECT_BELOW, (account, region, kind, prefix, prefix + _LAST)).fetchall()
-        return [_resource(row) for row in rows]
+        return [resource_of(row) for row in rows]
 
     @staticmethod
     def _fetch_by_arn(transaction: Transaction, arn: str) -> Resource | None:
         row = transaction.execute(f"SELECT {_COLUMNS} FROM resource WHERE arn = ?", (arn,)).fetchone()  # noqa: S608 - constant text
-        return None if row is None else _resource(row)
+        return None if row is None else resource_of(row)
 
     @classmethod
     def insert(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from wildsage.store.database import Database, Transaction
-from wildsage.store.resources import Key
+from wildsage.store.resources import Key, Resource, resource_of
 from wildsage.store.run_records import RunRecords
 
 RunState = Literal["queued", "launched", "settled"]
@@ -35,9 +35,9 @@ class Run:
     stream_id: int | None
 
 
-def _run(row: sqlite3.Row) -> Run:
+def _run(row: sqlite3.Row, number: str = "id") -> Run:
     return Run(
-        id=row["id"],
+        id=row[number],
         run_id=row["run_id"],
         job=Key(row["account"], row["region"], TRAINING_JOB, row["job_name"]),
         attempt=row["attempt"],
@@ -60,6 +60,18 @@ class Runs:
             (after_id,),
         )
         return [_run(row) for row in rows]
+
+    def unsettled_with_jobs(self, after_id: int = 0) -> list[tuple[Run, Resource]]:
+        """Return the same, each with its job, as it is at this moment."""
+        rows = self.database.read(
+            "SELECT resource.*, training_run.id AS number, run_id, job_name, attempt, state, applied, stream_id"
+            " FROM training_run JOIN resource"
+            " ON resource.account = training_run.account AND resource.region = training_run.region"
+            " AND resource.kind = ? AND resource.name = training_run.job_name"
+            " WHERE state IN ('queued', 'launched') AND training_run.id > ? ORDER BY training_run.id",
+            (TRAINING_JOB, after_id),
+        )
+        return [(_run(row, "number"), resource_of(row)) for row in rows]
 
     def unsettled_run(self, run_id: str) -> Run | None:
         """Return a run as it is now; None if it is over."""
