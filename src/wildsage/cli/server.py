@@ -144,6 +144,22 @@ def _stored_settings(layout: Layout) -> dict[str, Any]:
         ) from None
 
 
+def _remember(path: Path, text: str) -> None:
+    """Write what later starts go by; most find it as it is, and need not wait for the disk."""
+    with contextlib.suppress(OSError, ValueError):
+        if path.read_text() == text:
+            return
+    write_durably(path, text)
+
+
+def _publish(path: Path, text: str) -> None:
+    """Put a whole file in place that is true only while this process lives: it need not survive a power cut."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.touch(mode=0o600)
+    temporary.write_text(text)
+    temporary.rename(path)
+
+
 def _open_application(settings: Settings, sandbox: Callable[[], Sandbox]) -> Application:
     try:
         return Application(settings, SystemClock(), sandbox)
@@ -251,7 +267,7 @@ def serve(
         port = listener.getsockname()[1]
         url = f"http://{_HOST}:{port}"
         decided = json.dumps({"account": account, "region": region, "port": port, "version": __version__})
-        write_durably(layout.settings, decided)
+        _remember(layout.settings, decided)
         settings = Settings(
             layout,
             default_cache_dir(),
@@ -289,7 +305,7 @@ async def _run(
     said = {"url": info.url, "pid": info.pid, "account": info.account, "region": info.region}
     try:
         await server.start(listener)
-        write_durably(layout.server, json.dumps(said))
+        _publish(layout.server, json.dumps(said))
         on_ready(info)
         await stopping.wait()
         await server.stop(_GRACE_SECONDS)
