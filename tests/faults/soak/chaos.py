@@ -52,11 +52,14 @@ class Chaos:
 
     def _job_of(self, supervisor: int) -> str | None:
         """Name of the job whose run a supervisor carries; None: it carries a worker of an endpoint."""
-        try:
+        runs, folder = os.fsencode(self._platform.layout.runs), None
+        with contextlib.suppress(
+            OSError
+        ):  # it has ended meanwhile; one that is not waited for has no arguments
             arguments = Path(f"/proc/{supervisor}/cmdline").read_bytes().split(b"\0")
-        except OSError:
+            folder = next((word for word in arguments if word.startswith(runs)), None)
+        if folder is None:
             return None
-        folder = next(word for word in arguments if word.startswith(os.fsencode(self._platform.layout.runs)))
         rows = self._platform.rows(
             "state.db", "SELECT job_name FROM training_run WHERE run_id = ?", Path(os.fsdecode(folder)).name
         )
