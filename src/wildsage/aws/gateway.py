@@ -90,7 +90,7 @@ class Gateway:
         ):
             return await self._answer_internal(request)
         began = self._log.begin()
-        call = self._identifier.unknown(request)
+        call: Call | None = None
         request_id = str(uuid.uuid4())
         code = ""
         try:
@@ -101,8 +101,10 @@ class Gateway:
             raise
         except ServiceError as error:
             code = error.code
+            call = call or self._identifier.unknown(request)
             response = call.protocol.serialize_error(error, call, request_id)
         except Exception as error:  # the boundary: a fault of ours is logged in full and told in brief
+            call = call or self._identifier.unknown(request)
             _logger.exception("%s failed, request id %s", call, request_id)
             failure = disk_trouble(error) or internal_failure(request_id)
             code = failure.code

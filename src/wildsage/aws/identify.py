@@ -181,10 +181,14 @@ class Identifier:
             raise NotImplementedOperationError(
                 f"{service.full_name} speaks {', '.join(service.protocols)}, which is not implemented yet"
             )
-        if asked not in spoken:
-            # Requests in a protocol of Smithy's are marked: without a mark it is one of the others.
-            asked = next((name for name in spoken if not name.startswith("smithy-")), spoken[0])
-        return self._bind(service, asked, signing_name)
+        if asked in spoken:
+            return self._bind(service, asked, signing_name)
+        # Requests in a protocol of Smithy's are marked: without a mark it is one of the others.
+        name = next((name for name in spoken if not name.startswith("smithy-")), spoken[0])
+        protocol = self._bind(service, name, signing_name)
+        if not asked or asked in PROTOCOLS:  # only what exists is kept: the name came off the wire
+            self._bound[service.name, asked, signing_name] = protocol
+        return protocol
 
     def _bind(self, service: Service, name: str, signing_name: str) -> Protocol:
         key = (service.name, name, signing_name)

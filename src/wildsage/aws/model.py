@@ -66,7 +66,7 @@ class Shape:
         """The values allowed; empty where any is."""
         return tuple(self.traits.get("enum", ()))
 
-    @property
+    @cached_property
     def location(self) -> str:
         """Where a REST member travels: uri, querystring, header, headers, statusCode; empty = body."""
         return str(self.traits.get("location", ""))

@@ -98,7 +98,9 @@ class Router:
             query = parse_query(request.query_string)
             fitting = [candidate for candidate in candidates if candidate.matches(query)]
             if fitting:
-                best = max(fitting, key=lambda candidate: candidate.rank(query, request))
+                best = fitting[0]
+                if len(fitting) > 1:
+                    best = max(fitting, key=lambda candidate: candidate.rank(query, request))
                 return Route(best.operation, _named(found.groupdict()), query)
         return None
 

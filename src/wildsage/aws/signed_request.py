@@ -16,6 +16,8 @@ from wildsage.core.signing import ALGORITHM, S3_SERVICES, Scope
 LONGEST_EXPIRY = 7 * 24 * 3600
 
 _TIMESTAMP = "%Y%m%dT%H%M%SZ"
+_USUAL = re.compile(re.escape(ALGORITHM) + r" +Credential=([^,= ]+), *SignedHeaders=([^,= ]+), *")
+_DATE = re.compile(r"[0-9]{8}")
 _HEADER_PARAMETERS = ("Credential", "SignedHeaders", "Signature")
 _QUERY_PARAMETERS = (
     "X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires", "X-Amz-SignedHeaders", "X-Amz-Signature",
@@ -53,6 +55,46 @@ def read_header(request: HttpRequest, authorization: str) -> Claim:
     ServiceError
         Naming what is absent or malformed.
     """
+    common, _, signature = authorization.rpartition("Signature=")
+    signer = _read_signer(common)
+    if signer is None or not signature or "," in signature:
+        return _read_unusual_header(request, authorization)
+    dialect = dialect_of(request, signer.scope.service)
+    timestamp, at = _read_time(request, dialect)
+    return Claim(
+        access_key_id=signer.access_key_id,
+        scope=signer.scope,
+        timestamp=timestamp,
+        at=at,
+        signed_headers=signer.signed_headers,
+        signature=signature.strip(),
+        session_token=request.headers.get("x-amz-security-token") or None,
+        expires=None,
+        dialect=dialect,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Signer:
+    """What the headers of one client have in common: all but the signature, as long as it signs the same fields."""
+
+    access_key_id: str
+    scope: Scope
+    signed_headers: tuple[str, ...]
+
+
+@lru_cache(maxsize=256)
+def _read_signer(text: str) -> _Signer | None:
+    """Read all that clients write before the signature; None where it is anything else than they write."""
+    found = _USUAL.fullmatch(text)
+    if found is None or not _is_whole(found[1]) or not _DATE.fullmatch(_read_credential(found[1])[1].date):
+        return None
+    access_key_id, scope = _read_credential(found[1])
+    return _Signer(access_key_id, scope, tuple(found[2].split(";")))
+
+
+def _read_unusual_header(request: HttpRequest, authorization: str) -> Claim:
+    """Read parameters in any order, and say what is wrong with them."""
     text = authorization.removeprefix(ALGORITHM).strip()
     pairs = [part.strip().partition("=")[::2] for part in text.split(",")]
     parameters = dict(pairs)
@@ -141,7 +183,7 @@ def _check_scope(dialect: Dialect, credential: str, scope: Scope, *, presigned: 
             f" got {credential[:200]!r}",
             presigned=presigned,
         )
-    if not re.fullmatch(r"[0-9]{8}", scope.date):
+    if not _DATE.fullmatch(scope.date):
         raise incomplete(
             dialect, f"The date of the credential scope is YYYYMMDD, got {scope.date!r}", presigned=presigned
         )

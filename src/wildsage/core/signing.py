@@ -83,9 +83,12 @@ def canonical_forms(message: Message, service: str) -> list[str]:
     AWS decodes path and query and encodes them anew. botocore signs the text of a URL as it finds it. Where
     a client sent anything in an unusual encoding, both name the same request and both are accepted.
     """
-    query = [part.partition("=")[::2] for part in message.query_string.split("&") if part]
-    query = [(name, value) for name, value in query if name != "X-Amz-Signature"]
-    renewed = sorted((_encode_anew(name), _encode_anew(value)) for name, value in query)
+    query: list[tuple[str, str]] = []
+    renewed: list[tuple[str, str]] = []
+    if message.query_string:
+        pairs = (part.partition("=")[::2] for part in message.query_string.split("&") if part)
+        query = [(name, value) for name, value in pairs if name != "X-Amz-Signature"]
+        renewed = sorted((_encode_anew(name), _encode_anew(value)) for name, value in query)
     path = _canonical_path(message.path, service)
     as_sent = message.path or "/" if service in S3_SERVICES else path
     likely, other = (path, renewed), (as_sent, sorted(query))
@@ -117,6 +120,7 @@ def _canonical_headers(message: Message) -> str:
     return "".join(f"{name}:{','.join(values[name])}\n" for name in message.signed_headers)
 
 
+@lru_cache(maxsize=256)
 def _canonical_path(path: str, service: str) -> str:
     if service in S3_SERVICES:
         return quote(unquote_to_bytes(path or "/"), safe="/" + _UNRESERVED)
