@@ -3,12 +3,16 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 from wildsage.aws.http import HttpRequest
 from wildsage.aws.model import Operation, Service
 
 _LABEL = re.compile(r"\{(?P<name>[^}+]+)(?P<greedy>\+?)\}")
+_LONGEST_KEPT = 256
+"""Longer paths and query strings, in characters, are not kept in mind."""
+
 Query = Mapping[str, Sequence[str]]
 
 
@@ -51,6 +55,15 @@ class _Candidate:
         return len(self.literals), missing == 0, -missing if missing else asked, not self.is_deprecated
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The operations that a method, path and query string may call; never none."""
+
+    candidates: Sequence[_Candidate]
+    labels: Mapping[str, str]
+    query: Query
+
+
 class Router:
     """The routes of one service.
 
@@ -65,6 +78,8 @@ class Router:
 
     def __init__(self, service: Service, names: Iterable[str]) -> None:
         self._paths: dict[str, dict[re.Pattern[str], list[_Candidate]]] = {}
+        # Clients ask for the same things again and again.
+        self._find_again = lru_cache(maxsize=1024)(self._find)
         for name in names:
             operation = service.operation(name)
             if operation is not None:
@@ -91,17 +106,26 @@ class Router:
 
     def match(self, request: HttpRequest, path: str) -> Route | None:
         """Find the operation; None where no route fits."""
-        for pattern, candidates in self._paths.get(request.method, {}).items():
+        short = len(path) + len(request.query_string) <= _LONGEST_KEPT
+        find = self._find_again if short else self._find
+        found = find(request.method, path, request.query_string)
+        if found is None:
+            return None
+        best = found.candidates[0]
+        if len(found.candidates) > 1:
+            best = max(found.candidates, key=lambda candidate: candidate.rank(found.query, request))
+        return Route(best.operation, found.labels, found.query)
+
+    def _find(self, method: str, path: str, query_string: str) -> _Found | None:
+        """Find what only headers can still tell apart."""
+        for pattern, candidates in self._paths.get(method, {}).items():
             found = pattern.fullmatch(path)
             if found is None:
                 continue
-            query = parse_query(request.query_string)
+            query = parse_query(query_string)
             fitting = [candidate for candidate in candidates if candidate.matches(query)]
             if fitting:
-                best = fitting[0]
-                if len(fitting) > 1:
-                    best = max(fitting, key=lambda candidate: candidate.rank(query, request))
-                return Route(best.operation, _named(found.groupdict()), query)
+                return _Found(fitting, _named(found.groupdict()), query)
         return None
 
 

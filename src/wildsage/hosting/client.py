@@ -223,12 +223,12 @@ class _Connection(asyncio.Protocol):
         self._largest_reply = largest_reply
         self._transport: asyncio.Transport | None = None
         self._reply: asyncio.Future[Reply] | None = None
+        self._parser = httptools.HttpResponseParser(self)  # of one response after another
         self._begin()
         self.closed = False
         self.reusable = False
 
     def _begin(self) -> None:
-        self._parser = httptools.HttpResponseParser(self)
         self._headers: dict[str, str] = {}
         self._body: list[bytes] = []
         self._size = 0
