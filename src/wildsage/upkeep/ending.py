@@ -68,7 +68,8 @@ def end_runs(layout: Layout, patience: float = RUN_PATIENCE_SECONDS) -> int:
     for folder in runs:
         with contextlib.suppress(OSError):  # a full disk takes no stop request
             folder.request_stop()
-    if not _happens(lambda: not living_runs(layout.runs), patience):
+    # A supervisor lets go of its run a moment before its process is gone.
+    if not _happens(lambda: not living_runs(layout.runs) and not _run_processes(layout), patience):
         processes = _run_processes(layout)
         everybody = [one.pid for one in processes] + [
             pid for one in processes for pid in descendants(one.pid)
