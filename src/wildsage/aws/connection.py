@@ -126,6 +126,7 @@ class Connection(asyncio.Protocol):
                 exchange.body.lose()
         self._waiting.clear()
         self._writer.resume()
+        del self._parser  # it refers to this connection as well
 
     def data_received(self, data: bytes) -> None:
         """Parse."""
