@@ -79,7 +79,7 @@ class TrainingReconciler:
             woken.set()
             self._own.append(loop.create_task(self._watch(woken, look), name=f"{topic}-watch"))
         self._own += [
-            loop.create_task(asyncio.to_thread(self._sweep), name="training-sweep"),
+            loop.create_task(asyncio.to_thread(self._sweep, self._left_over()), name="training-sweep"),
         ]
 
     async def stop(self) -> None:
@@ -89,18 +89,20 @@ class TrainingReconciler:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _sweep(self) -> None:
-        """Remove the folders of runs that are over: a crash came between their end and their removal."""
-        # In this order: a run is stored before its folder is made.
-        folders = [RunFolder(path) for path in self._rooms.layout.runs.glob("train-*")]
+    def _left_over(self) -> list[RunFolder]:
+        """Return the folders of runs that were over before this server began to carry any."""
         living = {run.run_id for run in self._rooms.runs.unsettled()}
+        folders = map(RunFolder, self._rooms.layout.runs.glob("train-*"))
+        return [folder for folder in folders if folder.path.name not in living]
+
+    def _sweep(self, folders: list[RunFolder]) -> None:
+        """Remove folders of runs that are over: a crash came between their end and their removal."""
         for folder in folders:
-            if folder.path.name not in living:
-                with contextlib.suppress(OSError):
-                    if folder.is_alive():
-                        folder.request_stop()
-                    else:
-                        folder.delete()
+            with contextlib.suppress(OSError):
+                if folder.is_alive():
+                    folder.request_stop()
+                else:
+                    folder.delete()
         self._settlement.prune()
 
     async def _watch(self, woken: asyncio.Event, look: Callable[[], None]) -> None:
