@@ -64,11 +64,6 @@ def check_owner(bucket: BucketRecord, context: RequestContext, expected: str | N
         raise AccessDeniedError("Access Denied", code="AccessDenied")
 
 
-def own_object(buckets: Buckets, context: RequestContext, request: Request) -> ObjectRecord:
-    """Return the object or version that a request names; raises as `own_content` does."""
-    return own_content(buckets, context, request)[0]
-
-
 def own_content(
     buckets: Buckets, context: RequestContext, request: Request
 ) -> tuple[ObjectRecord, list[Piece]]:
