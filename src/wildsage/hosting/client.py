@@ -20,6 +20,7 @@ import httptools
 _LARGEST_IDLE_POOL = 64
 _LARGEST_COPY = 65_536
 _LARGEST_HEAD = 65_536
+_LOOK_SECONDS = 0.1
 
 
 class CallError(Exception):
@@ -90,6 +91,9 @@ class ContainerClient:
         self._address = address
         self._largest_reply = largest_reply
         self._idle: list[_Connection] = []
+        self._busy: dict[_Connection, float] = {}
+        """When a response has to be whole, by the loop's time."""
+        self._look: asyncio.TimerHandle | None = None
         self._closed = False
 
     async def __aenter__(self) -> Self:
@@ -130,20 +134,20 @@ class ContainerClient:
 
     async def _call(self, head: bytes, body: bytes, timeout: float) -> Reply:  # noqa: ASYNC109
         deadline = asyncio.get_running_loop().time() + timeout
+        idle = self._take_idle()
         try:
-            return await self._exchange(head, body, deadline)
+            if idle is None:
+                return await self._exchange(await self._connect(deadline), head, body, deadline)
+            try:
+                return await self._exchange(idle, head, body, deadline)
+            except ConnectionLostError:
+                if idle.answering:
+                    raise
+            return await self._exchange_again(head, body, deadline)
         except TimeoutError:
             raise CallTimeoutError(f"no response within {timeout:g} s") from None
 
-    async def _exchange(self, head: bytes, body: bytes, deadline: float) -> Reply:
-        idle = self._take_idle()
-        if idle is None:
-            return await self._exchange_on(await self._connect(deadline), head, body, deadline)
-        try:
-            return await self._exchange_on(idle, head, body, deadline)
-        except ConnectionLostError:
-            if idle.answering:
-                raise
+    async def _exchange_again(self, head: bytes, body: bytes, deadline: float) -> Reply:
         # A server may close an idle connection just as a request goes out on it. Not one byte came back:
         # try once more. Should nobody listen any more, the request itself may have ended the container,
         # so this counts as lost, not as never sent.
@@ -151,7 +155,7 @@ class ContainerClient:
             connection = await self._connect(deadline)
         except NotConnectedError as error:
             raise ConnectionLostError(str(error)) from None
-        return await self._exchange_on(connection, head, body, deadline)
+        return await self._exchange(connection, head, body, deadline)
 
     def _take_idle(self) -> "_Connection | None":
         while self._idle:
@@ -160,19 +164,36 @@ class ContainerClient:
                 return connection
         return None
 
-    async def _exchange_on(
-        self, connection: "_Connection", head: bytes, body: bytes, deadline: float
-    ) -> Reply:
+    async def _exchange(self, connection: "_Connection", head: bytes, body: bytes, deadline: float) -> Reply:
+        self._busy[connection] = deadline
+        if self._look is None:
+            self._look_at(deadline)
         try:
-            reply = await connection.exchange(head, body, deadline)
+            reply = await connection.exchange(head, body)
         except BaseException:
             connection.abort()
             raise
+        finally:
+            del self._busy[connection]
         if connection.reusable and not self._closed and len(self._idle) < _LARGEST_IDLE_POOL:
             self._idle.append(connection)
         else:
             connection.abort()
         return reply
+
+    def _look_at(self, deadline: float) -> None:
+        """Look at all deadlines soon: a timer for each call would cost more than the rest of its time keeping."""
+        loop = asyncio.get_running_loop()
+        self._look = loop.call_at(min(deadline, loop.time() + _LOOK_SECONDS), self._look_at_all)
+
+    def _look_at_all(self) -> None:
+        self._look = None
+        now = asyncio.get_running_loop().time()
+        for connection, deadline in self._busy.items():
+            if deadline <= now:
+                connection.expire()
+        if self._busy:
+            self._look_at(min(self._busy.values()))
 
     async def _connect(self, deadline: float) -> "_Connection":
         async with asyncio.timeout_at(deadline):
@@ -236,28 +257,22 @@ class _Connection(asyncio.Protocol):
         self._headers_done = False
         self.answering = False
 
-    async def exchange(self, head: bytes, body: bytes, deadline: float) -> Reply:
-        """Send a request and return its response; TimeoutError where it is not whole by the loop's time."""
+    def exchange(self, head: bytes, body: bytes) -> asyncio.Future[Reply]:
+        """Send a request and return what its response will be."""
         if self._transport is None or self.closed:
             raise ConnectionLostError("the connection is closed")
         self._begin()
         self.reusable = False
-        loop = asyncio.get_running_loop()
-        self._reply = loop.create_future()
-        # A timer of its own costs a third of what asyncio.timeout does, and most calls are short.
-        timer = loop.call_at(deadline, self._expire)
+        reply = self._reply = asyncio.get_running_loop().create_future()
         if len(body) <= _LARGEST_COPY:
             self._transport.write(head + body)
         else:
             self._transport.write(head)
             self._transport.write(body)
-        try:
-            return await self._reply
-        finally:
-            timer.cancel()
-            self._reply = None
+        return reply
 
-    def _expire(self) -> None:
+    def expire(self) -> None:
+        """Wait no longer: the response is a TimeoutError."""
         if self._reply is not None and not self._reply.done():
             self._reply.set_exception(TimeoutError())
 
@@ -274,7 +289,7 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.answering = True
-        if self._reply is None:
+        if self._reply is None or self._reply.done():
             # Bytes that nobody asked for: the connection is out of step.
             self.abort()
             return

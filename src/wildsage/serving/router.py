@@ -6,7 +6,7 @@ router process of its own. The hot path reads one dictionary and counts.
 
 import asyncio
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -42,7 +42,7 @@ class Target(Protocol):
         """Name of its log stream."""
         ...
 
-    async def invoke(self, body: bytes, headers: Iterable[tuple[str, str]]) -> Reply:
+    def invoke(self, body: bytes, headers: Iterable[tuple[str, str]]) -> Awaitable[Reply]:
         """Send an invocation. Raises `wildsage.hosting.client.CallError`."""
         ...
 

@@ -152,9 +152,9 @@ class Worker:
         """Name of its log stream."""
         return self.placement.log_stream
 
-    async def invoke(self, body: bytes, headers: Iterable[tuple[str, str]]) -> Reply:
+    def invoke(self, body: bytes, headers: Iterable[tuple[str, str]]) -> Awaitable[Reply]:
         """Send an invocation. Raises `wildsage.hosting.client.CallError`."""
-        return await self._container.invoke(body, headers)
+        return self._container.invoke(body, headers)
 
     def doubt(self) -> None:
         """Say that a call failed: it gets no more until it has answered a ping."""
