@@ -37,7 +37,7 @@ class IncomingBody(ByteStream):
     """
 
     def __init__(self, source: Source, length: int | None) -> None:
-        super().__init__(self._arriving(), length)
+        super().__init__(None, length)
         self._source = source
         self._parts: list[bytes] = []
         self._change: asyncio.Future[None] | None = None
@@ -85,7 +85,7 @@ class IncomingBody(ByteStream):
         self.started = True
         return self._take()
 
-    async def _arriving(self) -> AsyncIterator[bytes]:
+    async def _produce(self) -> AsyncIterator[bytes]:
         self.started = True
         if not self.complete and not self._parts:
             self._source.ask_for_body()

@@ -13,6 +13,7 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, Protocol, cast
 
 import httptools
@@ -24,6 +25,8 @@ from wildsage.aws.response_writer import ResponseWriter
 
 Answer = Callable[[HttpRequest], Awaitable[HttpResponse]]
 _Phase = Literal["head", "body", "answer", "idle"]
+
+_LONGEST_USUAL_NAME = 64
 
 _logger = logging.getLogger(__name__)
 
@@ -107,6 +110,8 @@ class Connection(asyncio.Protocol):
         self._since = loop.time()
         self._received = 0
         self._mark = 0
+        self._due: asyncio.Future[None] | None = None
+        """Waited for by the task that has nothing to answer."""
         self.task: asyncio.Task[None] | None = None
 
     # asyncio.Protocol
@@ -126,6 +131,9 @@ class Connection(asyncio.Protocol):
                 exchange.body.lose()
         self._waiting.clear()
         self._writer.resume()
+        if self._due is not None:
+            self._due.set_result(None)  # nothing will be current any more: the task ends
+            self._due = None
         del self._parser  # it refers to this connection as well
 
     def data_received(self, data: bytes) -> None:
@@ -169,7 +177,9 @@ class Connection(asyncio.Protocol):
         """Take in a header field, or a trailer, which nobody asks for."""
         if self._incoming is None:
             self._head += len(name) + len(value)
-            self._fields.append((name.decode("latin-1").lower(), value.decode("latin-1")))
+            usual = len(name) <= _LONGEST_USUAL_NAME
+            lower = _field_name(name) if usual else name.decode("latin-1").lower()
+            self._fields.append((lower, value.decode("latin-1")))
 
     def on_headers_complete(self) -> None:
         """Have the request answered; its body may follow."""
@@ -251,7 +261,20 @@ class Connection(asyncio.Protocol):
     def _start(self, exchange: _Exchange) -> None:
         self._current = exchange
         self._writer.begun = False
-        self.task = self._loop.create_task(self._respond(exchange))
+        if self.task is None:
+            self.task = self._loop.create_task(self._respond_in_turn())
+        elif self._due is not None:
+            self._due.set_result(None)
+            self._due = None
+
+    async def _respond_in_turn(self) -> None:
+        """Answer whatever is current, as long as the connection is there: a task for each request costs more."""
+        while not self._transport.is_closing():
+            if self._current is None:
+                self._due = self._loop.create_future()
+                await self._due
+            if self._current is not None:
+                await self._respond(self._current)
 
     async def _respond(self, exchange: _Exchange) -> None:
         request = exchange.request
@@ -280,7 +303,7 @@ class Connection(asyncio.Protocol):
             self._finish(exchange)
 
     def _finish(self, exchange: _Exchange) -> None:
-        self._current = self.task = None
+        self._current = None
         if self._transport.is_closing():
             return
         if not exchange.keep_alive:
@@ -353,3 +376,8 @@ class Connection(asyncio.Protocol):
             if last_words:
                 self._transport.write(last_words)
             self._transport.close()
+
+
+@lru_cache(maxsize=512)
+def _field_name(raw: bytes) -> str:
+    return raw.decode("latin-1").lower()

@@ -11,27 +11,28 @@ class ByteStream:
     Parameters
     ----------
     chunks
-        The chunks, of any size; empty ones are allowed.
+        The chunks, of any size; empty ones are allowed. None: those that `_produce` yields.
     length
         The total number of bytes where it is known beforehand, else None.
     """
 
-    def __init__(self, chunks: AsyncIterator[bytes], length: int | None = None) -> None:
+    def __init__(self, chunks: AsyncIterator[bytes] | None, length: int | None = None) -> None:
         self._chunks = chunks
         self._whole: bytes | None = None
         self.length = length
 
     def __aiter__(self) -> AsyncIterator[bytes]:
+        if self._chunks is None:  # many a body is read as a whole, and needs no iterator
+            self._chunks = self._produce()
         return self._chunks
+
+    async def _produce(self) -> AsyncIterator[bytes]:
+        yield self._whole or b""
 
     @classmethod
     def of(cls, data: bytes) -> "ByteStream":
         """Wrap bytes that are in memory already."""
-
-        async def once() -> AsyncIterator[bytes]:
-            yield data
-
-        stream = cls(once(), len(data))
+        stream = cls(None, len(data))
         stream._whole = data
         return stream
 
@@ -47,7 +48,7 @@ class ByteStream:
             return self._whole
         parts: list[bytes] = []
         size = 0
-        async for chunk in self._chunks:
+        async for chunk in self:
             size += len(chunk)
             if size > limit:
                 raise ValueError(f"the body is larger than {limit} bytes")
