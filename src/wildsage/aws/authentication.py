@@ -10,11 +10,12 @@ from datetime import UTC, datetime
 from wildsage.aws import refusals
 from wildsage.aws.caller import Caller
 from wildsage.aws.chunked import decoded, verified
+from wildsage.aws.head import VARYING
 from wildsage.aws.http import Headers, HttpRequest
 from wildsage.aws.identify import host_of
 from wildsage.aws.presigned_v2 import is_presigned_v2, verify_presigned_v2
 from wildsage.aws.refusals import Dialect, dialect_of
-from wildsage.aws.signed_request import Claim, read_header, read_query, unsupported
+from wildsage.aws.signed_request import Claim, read_again, read_header, read_query, unsupported
 from wildsage.core.clock import Clock
 from wildsage.core.credentials import AccessKey
 from wildsage.core.errors import ServiceError
@@ -23,6 +24,7 @@ from wildsage.core.signing import (
     UNSIGNED_PAYLOAD,
     ChunkSignatures,
     Message,
+    SignedText,
     canonical_forms,
     sign,
 )
@@ -69,6 +71,8 @@ class Authenticator:
         ServiceError
             With the code that AWS has for the reason, in the dialect of the service.
         """
+        if request.head is not None and request.head.claim is not None:
+            return await self._verify(request, read_again(request, request.head.claim))
         authorizations = request.headers.get_all("authorization")
         names = {name for name, _ in request.query()}
         presigned = "X-Amz-Algorithm" in names or "X-Amz-Signature" in names
@@ -95,28 +99,14 @@ class Authenticator:
     async def _verify(self, request: HttpRequest, claim: Claim) -> Caller:
         _check_scope(request, claim)
         _check_time(claim, self._clock.now())
-        _check_signed_headers(request, claim)
+        if request.head is None or request.head.claim is None:
+            _check_signed_headers(request, claim)
         key = self._find_key(claim.access_key_id)
         if key is None:
             raise refusals.unknown_key(claim.dialect, claim.access_key_id)
         _check_token(claim, key)
         payload_hash = await _payload_hash(request, claim)
-        message = Message(
-            request.method,
-            request.path,
-            request.query_string,
-            request.headers.fields,
-            claim.signed_headers,
-            payload_hash,
-        )
-        if not any(
-            hmac.compare_digest(
-                sign(key.secret_access_key, claim.scope, claim.timestamp, form).encode(),
-                claim.signature.encode(),
-            )
-            for form in canonical_forms(message, claim.scope.service)
-        ):
-            raise refusals.mismatch(claim.dialect)
+        _check_signature(request, claim, key, payload_hash)
         if key.expires_at is not None and key.expires_at <= self._clock.now():
             raise refusals.expired_token(claim.dialect)
         _unwrap_body(request, claim, key, payload_hash)
@@ -197,6 +187,32 @@ def _check_signed_headers(request: HttpRequest, claim: Claim) -> None:
     absent = [name for name in claim.signed_headers if name not in request.headers]
     if absent:
         raise refusals.absent_headers(claim.dialect, absent)
+
+
+def _check_signature(request: HttpRequest, claim: Claim, key: AccessKey, payload_hash: str) -> None:
+    head = request.head
+    known = None if head is None else head.signed
+    if known is not None and _is_signed(known.filled(request.headers.first, payload_hash), claim, key):
+        return
+    message = Message(
+        request.method,
+        request.path,
+        request.query_string,
+        request.headers.fields,
+        claim.signed_headers,
+        payload_hash,
+    )
+    likely, *others = canonical_forms(message, claim.scope.service)
+    if _is_signed(likely, claim, key):
+        if head is not None:
+            head.claim, head.signed = claim, SignedText(message, claim.scope.service, VARYING)
+    elif not any(_is_signed(text, claim, key) for text in others):
+        raise refusals.mismatch(claim.dialect)
+
+
+def _is_signed(text: str, claim: Claim, key: AccessKey) -> bool:
+    signature = sign(key.secret_access_key, claim.scope, claim.timestamp, text)
+    return hmac.compare_digest(signature.encode(), claim.signature.encode())
 
 
 def _check_token(claim: Claim, key: AccessKey) -> None:

@@ -1,12 +1,13 @@
 """The gateway: from the bytes of a request, through a list of steps, to the bytes of its response."""
 
 import logging
-import uuid
+import os
 from collections.abc import Awaitable, Callable, Mapping
 
 from wildsage.aws.browsers import Browsers
 from wildsage.aws.caller import Caller
 from wildsage.aws.form_upload import Upload
+from wildsage.aws.head import Heads
 from wildsage.aws.http import ClientDisconnectedError, HttpRequest, HttpResponse
 from wildsage.aws.identify import Host, Identifier, host_of
 from wildsage.aws.model import Catalogue, Operation, Service
@@ -74,6 +75,7 @@ class Gateway:
         self._identifier = Identifier(self._catalogue)
         self._validators: dict[str, Validator] = {}
         self._browsers = browsers
+        self._heads = Heads()
         self._log = RequestLog(instruments or Instruments(), clock)
 
     def warm(self) -> None:
@@ -91,7 +93,8 @@ class Gateway:
             return await self._answer_internal(request)
         began = self._log.begin()
         call: Call | None = None
-        request_id = str(uuid.uuid4())
+        request_id = _new_request_id()
+        request.head = self._heads.of(request)
         code = ""
         try:
             # First of all, because an error has the shape of its service's protocol.
@@ -131,20 +134,32 @@ class Gateway:
         # Who asks, before anything of the body is parsed or anything is told about what exists here.
         caller = await self._authenticate(call.request) if upload is None else upload.caller
         context = self._context(call, caller, request_id)
-        # What is asked: in a header or the path, but the query protocol reads the body for it.
-        operation = call.operation = await self._operation(call)
-        # Before parsing: a clear "not implemented" beats an error about a member.
-        handler = self._handler(call, operation)
+        # What is asked. Before parsing: a clear "not implemented" beats an error about a member.
+        operation, handler = await self._target(call)
         # Types, as the protocol knows them; then rules, as the model states them.
         request = await call.protocol.parse(call, operation)
         validator = self._validator(call.service)
-        validator.validate(operation, request)
+        head = call.request.head
+        validator.validate(operation, request, only_body=head is not None and head.is_valid)
         # Whether the caller may do this with the resources it names, whether they are there or not.
         self._authorize(context, call.service.name, operation.name, request)
+        if head is not None:
+            head.is_valid = True
         # Members that are right by AWS's model, and that this server cannot honour.
         members.refuse(call.service.name, operation.name, request, validator.code)
         response = await handler(context, request)
         return call.protocol.serialize(operation, response, request_id)
+
+    async def _target(self, call: Call) -> tuple[Operation, Handler]:
+        head = call.request.head
+        if head is not None and head.handler is not None:
+            call.operation = head.handler[0]
+            return head.handler
+        call.operation = await self._operation(call)
+        found = call.operation, self._handler(call, call.operation)
+        if head is not None and call.protocol.names_operation_in_head:
+            head.handler = found
+        return found
 
     async def _operation(self, call: Call) -> Operation:
         name = await call.protocol.find_operation(call)
@@ -205,6 +220,13 @@ class Gateway:
             return HttpResponse(
                 500, [("content-type", "text/plain")], b"Internal error: see the server's log.\n"
             )
+
+
+def _new_request_id() -> str:
+    """Return a UUID of version 4, in a third of the time that the standard library takes for its text."""
+    digits = os.urandom(16).hex()
+    variant = "89ab"[int(digits[16], 16) & 3]
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
 def _is_plain_question(request: HttpRequest) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
+from wildsage.aws.head import Head
 from wildsage.core.streams import ByteStream
 
 
@@ -18,24 +19,29 @@ class Headers:
     ----------
     are_lower
         Says that the names are in lower case already.
+
+    Attributes
+    ----------
+    first
+        The first value of each.
     """
 
     def __init__(self, fields: Iterable[tuple[str, str]] = (), *, are_lower: bool = False) -> None:
         self.fields = list(fields) if are_lower else [(name.lower(), value) for name, value in fields]
-        self._first = dict(reversed(self.fields))
+        self.first = dict(reversed(self.fields))
 
     def get(self, name: str, default: str = "") -> str:
         """Return the first value of a header, or `default`."""
-        return self._first.get(name, default)
+        return self.first.get(name, default)
 
     def get_all(self, name: str) -> list[str]:
         """Return every value of a header."""
-        if name not in self._first:
+        if name not in self.first:
             return []
         return [value for field_name, value in self.fields if field_name == name]
 
     def __contains__(self, name: str) -> bool:
-        return name in self._first
+        return name in self.first
 
 
 @dataclass(slots=True)
@@ -50,6 +56,8 @@ class HttpRequest:
         Read once. The authentication step may replace it (chunk signatures, checksums).
     peer
         Address of whoever is at the other end of the connection; empty where that is not known.
+    head
+        What requests like this one have in common, where the gateway keeps it.
     """
 
     method: str
@@ -59,6 +67,7 @@ class HttpRequest:
     body: ByteStream
     scheme: str = "http"
     peer: str = ""
+    head: Head | None = None
 
     def query(self) -> list[tuple[str, str]]:
         """Return the decoded query parameters in order, blank ones included."""

@@ -12,6 +12,7 @@ from functools import lru_cache, partial
 from itertools import chain
 from urllib.parse import quote
 
+from wildsage.aws.head import Identity
 from wildsage.aws.http import HttpRequest
 from wildsage.aws.model import Catalogue, Service
 from wildsage.aws.protocols.base import Call, Protocol
@@ -127,6 +128,17 @@ class Identifier:
             If there is no such service, or it speaks no protocol that is built, or not the one of Smithy's
             that the request is in.
         """
+        head = request.head
+        if head is None:
+            return self._identify(request)
+        if head.identity is None:
+            call = self._identify(request)
+            head.identity = Identity(call.service, call.protocol, call.path, call.parameters)
+            return call
+        known = head.identity
+        return Call(request, known.service, known.protocol, known.path, known.parameters)
+
+    def _identify(self, request: HttpRequest) -> Call:
         host = host_of(request)
         signing_name = credential_scope(request).signing_name or host.signing_name or "s3"
         path = f"/{quote(host.bucket)}{request.path}" if host.bucket else request.path

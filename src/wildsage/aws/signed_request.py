@@ -74,6 +74,32 @@ def read_header(request: HttpRequest, authorization: str) -> Claim:
     )
 
 
+def read_again(request: HttpRequest, before: Claim) -> Claim:
+    """Read what a request claims whose head came before, with a signature that held.
+
+    Raises
+    ------
+    ServiceError
+        As `read_header` does.
+    """
+    authorization, timestamp = request.headers.get("authorization"), request.headers.get("x-amz-date")
+    try:
+        at = _epoch(timestamp)
+    except ValueError:
+        return read_header(request, authorization)
+    return Claim(
+        before.access_key_id,
+        before.scope,
+        timestamp,
+        at,
+        before.signed_headers,
+        authorization.rpartition("Signature=")[2],
+        before.session_token,
+        None,
+        before.dialect,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class _Signer:
     """What the headers of one client have in common: all but the signature, as long as it signs the same fields."""
@@ -213,22 +239,21 @@ def _basic(moment: datetime) -> str:
 
 
 def _parse_timestamp(text: str, dialect: Dialect, *, presigned: bool) -> float:
-    # strptime takes fewer digits than it says.
-    if re.fullmatch(r"[0-9]{8}T[0-9]{6}Z", text):
-        try:
-            return _epoch(text)
-        except ValueError:
-            pass
-    raise incomplete(
-        dialect,
-        f"X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\", got {text[:80]!r}",
-        presigned=presigned,
-    )
+    try:
+        return _epoch(text)
+    except ValueError:
+        raise incomplete(
+            dialect,
+            f"X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\", got {text[:80]!r}",
+            presigned=presigned,
+        ) from None
 
 
 @lru_cache(maxsize=64)
 def _epoch(text: str) -> float:
     # All requests of one second carry one text.
+    if not re.fullmatch(r"[0-9]{8}T[0-9]{6}Z", text):  # strptime takes fewer digits than it says
+        raise ValueError(text)
     return float(timegm(strptime(text, _TIMESTAMP)))
 
 

@@ -58,7 +58,7 @@ class Validator:
         self._policy: Mapping[str, Any] = load("services.toml").get(service.name, {}).get("validation", {})
         self._only_required: bool = self._policy.get("only_required", False)
         self._deviations: Mapping[str, Mapping[str, Any]] = self._policy.get("shapes", {})
-        self._operations: dict[str, Check | None] = {}
+        self._operations: dict[tuple[str, bool], Check | None] = {}
         self._structures: dict[str, Check | None] = {}
         self._rules: dict[str, Rule | None] = {}
 
@@ -67,17 +67,24 @@ class Validator:
         """The service's code of a request that breaks a rule."""
         return str(self._policy.get("code", ValidationError.code))
 
-    def validate(self, operation: Operation, request: Request) -> None:
+    def validate(self, operation: Operation, request: Request, *, only_body: bool = False) -> None:
         """Check a request.
+
+        Parameters
+        ----------
+        only_body
+            The members in path, query string and headers are known to be right.
 
         Raises
         ------
         ValidationError
             Listing every rule that the request breaks, with the service's own code.
         """
-        if operation.name not in self._operations:
-            self._operations[operation.name] = self._check(operation.input)
-        check = self._operations[operation.name]
+        key = (operation.name, only_body)
+        if key not in self._operations:
+            make = self._body if only_body else self._check
+            self._operations[key] = make(operation.input)
+        check = self._operations[key]
         problems = check(request) if check else NONE
         if problems:
             known = self._known_text(problems[0])
@@ -111,12 +118,7 @@ class Validator:
         if shape.name in self._structures:
             return self._structures[shape.name]
         self._structures[shape.name] = self._late(shape.name)
-        checks = {
-            name: self._check(member)
-            for name, member in shape.members.items()
-            if not (self._only_required and member.location)
-        }
-        named = {name: (_lower_camel(name), check) for name, check in checks.items() if check}
+        named = self._members(shape, outside=not self._only_required)
         check: Check | None = None
         if shape.traits.get("union") and not self._only_required:
             check = _union_check(tuple(shape.members), named)
@@ -124,6 +126,21 @@ class Validator:
             check = _structure_check(shape.required, named)
         self._structures[shape.name] = check
         return check
+
+    def _body(self, shape: Shape) -> Check | None:
+        """Check what of a request is in its body."""
+        required = [name for name in shape.required if not shape.members[name].location]
+        named = self._members(shape, outside=False)
+        return _structure_check(required, named) if required or named else None
+
+    def _members(self, shape: Shape, *, outside: bool) -> Mapping[str, tuple[str, Check]]:
+        """Return the checks of members that have any, those outside of the body included or not."""
+        checks = {
+            name: self._check(member)
+            for name, member in shape.members.items()
+            if outside or not member.location
+        }
+        return {name: (_lower_camel(name), check) for name, check in checks.items() if check}
 
     def _late(self, name: str) -> Check:
         # A structure that contains itself finds this while it is being compiled.

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 _PARTITION_OF_PREFIX = (
     ("cn-", "aws-cn"),
@@ -19,6 +20,7 @@ ROLE_ARN = re.compile(
 )
 
 
+@lru_cache(maxsize=256)
 def partition_of(region: str) -> str:
     """Return the partition (``aws``, ``aws-cn``, …) a region belongs to."""
     for prefix, partition in _PARTITION_OF_PREFIX:

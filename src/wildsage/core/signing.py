@@ -12,8 +12,8 @@ import base64
 import hashlib
 import hmac
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from urllib.parse import quote, unquote_to_bytes, urlsplit
 
@@ -118,6 +118,32 @@ def _canonical_headers(message: Message) -> str:
         if name in values:
             values[name].append(" ".join(value.split()))
     return "".join(f"{name}:{','.join(values[name])}\n" for name in message.signed_headers)
+
+
+class SignedText:
+    """A canonical request with gaps where requests of one head differ.
+
+    Parameters
+    ----------
+    message
+        One of them.
+    varying
+        Names of header fields whose values differ, each of which a request has once.
+    """
+
+    def __init__(self, message: Message, service: str, varying: Collection[str]) -> None:
+        # No field can hold a NUL.
+        headers = [(name, f"\0{name}\0" if name in varying else value) for name, value in message.headers]
+        likely = replace(message, headers=headers, payload_hash="\0\0")
+        self._parts = canonical_forms(likely, service)[0].split("\0")
+        self._gaps = [(index, name) for index, name in enumerate(self._parts) if index % 2]
+
+    def filled(self, values: Mapping[str, str], payload_hash: str) -> str:
+        """Return the canonical request, the likeliest form of it, of a request with these header fields."""
+        parts = self._parts.copy()
+        for index, name in self._gaps:
+            parts[index] = " ".join(values[name].split()) if name else payload_hash
+        return "".join(parts)
 
 
 @lru_cache(maxsize=256)

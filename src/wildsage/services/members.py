@@ -15,9 +15,9 @@ is all. *Refused* ones are an error that names the member and says what to do.
 """
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any, Protocol
@@ -51,13 +51,19 @@ class Shape(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class MemberTable:
     """What becomes of the members of one operation's request, by path."""
 
     honoured: frozenset[str]
     recorded: Mapping[str, str]
     refused: Mapping[str, str]
+
+    @cached_property
+    def refusals(self) -> Sequence[tuple[str, list[str], str, str]]:
+        """Of each refused member: the one it is or is in, the steps to it, its path, and what to do."""
+        split = ((path, path.split("."), advice) for path, advice in self.refused.items())
+        return [(steps[0].removesuffix("[]"), steps, path, advice) for path, steps, advice in split]
 
     @property
     def paths(self) -> frozenset[str]:
@@ -130,8 +136,7 @@ def refuse(
     table = tables(service).get(operation)
     if table is None:
         return
-    for path, advice in table.refused.items():
-        member, steps = _split(path)
+    for member, steps, path, advice in table.refusals:
         if member not in request:
             continue
         for value in _values(request, steps):
@@ -155,13 +160,6 @@ def recorded(service: str, operation: str, request: Mapping[str, Any]) -> Mappin
         for path, reason in listed.items()
         if any(value is not False and value not in _EMPTY for value in _values(request, path.split(".")))
     }
-
-
-@cache
-def _split(path: str) -> tuple[str, list[str]]:
-    """Return the member that a path begins with, and all its steps."""
-    steps = path.split(".")
-    return steps[0].removesuffix("[]"), steps
 
 
 def _shown(value: Any) -> str:

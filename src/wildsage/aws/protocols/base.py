@@ -89,6 +89,7 @@ class Protocol(ABC):
     """A wire protocol, bound to one service. Compiled parts are kept per operation."""
 
     request_id_header = "x-amzn-RequestId"
+    names_operation_in_head = True
 
     def __init__(self, service: Service) -> None:
         self.service = service

@@ -33,6 +33,8 @@ _MOST_FIELDS = 20_000
 class QueryProtocol(Protocol):
     """IAM, STS and the services of AWS's first years."""
 
+    names_operation_in_head = False
+
     def __init__(self, service: Service) -> None:
         super().__init__(service)
         self._codec = XmlCodec()

@@ -4,7 +4,8 @@ The document in the body is the affair of the two subclasses.
 """
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -47,8 +48,8 @@ class RestProtocol(Protocol):
 
     def __init__(self, service: Service) -> None:
         super().__init__(service)
-        self._reads: dict[str, list[tuple[str, Read]]] = {}
-        self._writes: dict[str, Mapping[str, Callable[[Any], Fields]]] = {}
+        self._inputs: dict[str, _Input] = {}
+        self._outputs: dict[str, _Output] = {}
         self._limits: Mapping[str, int] = load("services.toml").get(service.name, {}).get("body_limits", {})
 
     @cached_property
@@ -97,8 +98,11 @@ class RestProtocol(Protocol):
     async def parse(self, call: Call, operation: Operation) -> Request:
         """Read the members from wherever the model puts them."""
         try:
-            request = self._read_bound(call, operation)
-            request.update(await self._read_body(call, operation))
+            source = self._inputs.get(operation.name)
+            if source is None:
+                source = self._inputs[operation.name] = _Input.of(operation)
+            request = _read_outside(call, source)
+            await self._read_body(call, operation, source, request)
         except MismatchError as error:
             raise self.unreadable(str(error)) from None
         return request
@@ -107,83 +111,67 @@ class RestProtocol(Protocol):
         """Return the error of a request that cannot be read."""
         return UnreadableError(message)
 
-    def _read_bound(self, call: Call, operation: Operation) -> Request:
-        reads = self._reads.get(operation.name)
-        if reads is None:
-            reads = self._reads[operation.name] = [
-                (name, read)
-                for name, member in operation.input.members.items()
-                if (read := _reader(name, member)) is not None
-            ]
-        route: Route = call.parameters["route"]
-        labels, query, headers = route.labels, route.query, call.request.headers
-        request: Request = {}
-        for name, read in reads:
-            try:
-                value = read(labels, query, headers)
-            except MismatchError as error:
-                raise error.at(name) from None
-            if value is not None:
-                request[name] = value
-        return request
-
-    async def _read_body(self, call: Call, operation: Operation) -> Request:
-        shape = operation.input
-        payload = shape.payload
-        if payload is not None and shape.streams:
+    async def _read_body(self, call: Call, operation: Operation, source: "_Input", request: Request) -> None:
+        payload = source.payload
+        if source.is_stream:
             # A required stream may be empty, but it is there.
-            return {payload: call.request.body}
-        if payload is None and all(member.location for member in shape.members.values()):
-            return {}
+            request[payload] = call.request.body
+            return
+        if not payload and not source.is_document:
+            return
         limit = self._limits.get(operation.name, LARGEST_DOCUMENT)
         body = await read_document(call.request, self.service.name, limit, unpacks=False)
-        if payload is None:
-            return dict(self.parse_document(body, shape)) if body else {}
-        member = shape.members[payload]
-        match member.kind:
+        if not body:
+            return
+        shape = operation.input
+        match source.payload_kind:
+            case "":
+                request.update(self.parse_document(body, shape))
             case "blob":
-                return {payload: body} if body else {}
+                request[payload] = body
             case "string":
-                return {payload: _decoded(body)} if body else {}
+                request[payload] = _decoded(body)
             case _:
-                return {payload: self.parse_document(body, member)} if body else {}
+                request[payload] = self.parse_document(body, shape.members[payload])
 
     def serialize(self, operation: Operation, response: Response, request_id: str) -> HttpResponse:
         """Write the members to wherever the model puts them."""
-        writes = self._writes.get(operation.name)
-        if writes is None:
-            writes = self._writes[operation.name] = _writers(operation.output)
+        output = self._outputs.get(operation.name)
+        if output is None:
+            output = self._outputs[operation.name] = _Output.of(operation)
         headers = self.request_ids(request_id)
         document: Response = {}
         for name, value in response.items():
             if value is None:
                 continue
-            write = writes.get(name)
+            write = output.writers.get(name)
             if write is not None:
                 headers += write(value)
             else:
                 document[name] = value
-        status = _status(operation, document)
-        stream = operation.output.event_stream
-        if stream is not None:
+        status = int(document.pop(output.status_member, operation.status))
+        if output.stream is not None:
             headers.append(("content-type", EVENT_STREAM_TYPE))
-            events = self.events.stream(operation.output.members[stream], document[stream], request_id)
+            events = self.events.stream(
+                operation.output.members[output.stream], document[output.stream], request_id
+            )
             return HttpResponse(status, headers, events)
-        body, content_type = self._body(operation, document)
-        if content_type and not any(name.lower() == "content-type" for name, _ in headers):
+        body, content_type = self._body(operation, output, document)
+        if content_type and response.get(output.type_member) is None:
             headers.append(("content-type", content_type))
         return HttpResponse(status, headers, body)
 
-    def _body(self, operation: Operation, document: Response) -> tuple[bytes | ByteStream, str]:
-        shape = operation.output
-        if shape.payload is None and any(not member.location for member in shape.members.values()):
+    def _body(
+        self, operation: Operation, output: "_Output", document: Response
+    ) -> tuple[bytes | ByteStream, str]:
+        if output.is_document:
             return self.write_document(document, operation), self.document_type
-        if stray := document.keys() - {shape.payload}:
-            raise TypeError(f"{shape.name} has no members {sorted(stray)} in the model")
-        value = document.get(shape.payload or "")
-        if shape.payload is None or value is None:
+        value = document.pop(output.payload, None)
+        if document:
+            raise TypeError(f"{operation.output.name} has no members {sorted(document)} in the model")
+        if value is None:
             return b"", ""
-        match shape.members[shape.payload].kind:
+        match output.payload_kind:
             case "blob":
                 return value, "application/octet-stream"
             case "string":
@@ -206,13 +194,104 @@ class RestProtocol(Protocol):
         """Write the document of a response: its payload, or its members without a place of their own."""
 
 
-def _status(operation: Operation, document: Response) -> int:
-    if STATUS in document:
-        return int(document.pop(STATUS))
-    for name, member in operation.output.members.items():
-        if member.location == "statusCode" and name in document:
-            return int(document.pop(name))
-    return operation.status
+@dataclass(frozen=True, slots=True)
+class _Input:
+    """Where the members of one operation's request are.
+
+    Attributes
+    ----------
+    reads
+        Of those in path, query string and headers.
+    payload
+        The one that is the whole body; empty where none is.
+    is_stream
+        Whether it is read by the handler.
+    is_document
+        Whether the members without a place of their own are a document in the body.
+    """
+
+    reads: Sequence[tuple[str, Read]]
+    payload: str
+    payload_kind: str
+    is_stream: bool
+    is_document: bool
+
+    @classmethod
+    def of(cls, operation: Operation) -> "_Input":
+        shape = operation.input
+        payload = shape.payload or ""
+        found = ((name, _reader(name, member)) for name, member in shape.members.items())
+        return cls(
+            reads=[(name, read) for name, read in found if read is not None],
+            payload=payload,
+            payload_kind=shape.members[payload].kind if payload else "",
+            is_stream=shape.streams,
+            is_document=not payload and any(not member.location for member in shape.members.values()),
+        )
+
+
+def _is_content_type(name: str, member: Shape) -> bool:
+    return member.location == "header" and member.wire_name(name).lower() == "content-type"
+
+
+def _read_outside(call: Call, source: _Input) -> Request:
+    """Read the members in path, query string and headers."""
+    head = call.request.head
+    if head is not None and head.members is not None:
+        return dict(head.members)
+    route: Route = call.parameters["route"]
+    labels, query, headers = route.labels, route.query, call.request.headers
+    request: Request = {}
+    for name, read in source.reads:
+        try:
+            value = read(labels, query, headers)
+        except MismatchError as error:
+            raise error.at(name) from None
+        if value is not None:
+            request[name] = value
+    if head is not None and all(isinstance(value, str) for value in request.values()):
+        head.members = dict(request)
+    return request
+
+
+@dataclass(frozen=True, slots=True)
+class _Output:
+    """Where the members of one operation's response go.
+
+    Attributes
+    ----------
+    writers
+        Of those that are headers.
+    type_member, status_member
+        The ones that are the content type and the status; else what a handler sets the status with.
+    stream, payload
+        The one that is the whole body, as an event stream or as it is; empty where none is.
+    is_document
+        Whether the members without a place of their own are a document in the body.
+    """
+
+    writers: Mapping[str, Callable[[Any], Fields]]
+    type_member: str
+    status_member: str
+    stream: str | None
+    payload: str
+    payload_kind: str
+    is_document: bool
+
+    @classmethod
+    def of(cls, operation: Operation) -> "_Output":
+        shape = operation.output
+        members = shape.members.items()
+        payload = shape.payload or ""
+        return cls(
+            writers=_writers(shape),
+            type_member=next((name for name, member in members if _is_content_type(name, member)), ""),
+            status_member=next((name for name, member in members if member.location == "statusCode"), STATUS),
+            stream=shape.event_stream,
+            payload=payload,
+            payload_kind=shape.members[payload].kind if payload else "",
+            is_document=not payload and any(not member.location for _, member in members),
+        )
 
 
 def _decoded(body: bytes) -> str:
