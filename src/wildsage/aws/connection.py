@@ -176,9 +176,9 @@ class Connection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take in a header field, or a trailer, which nobody asks for."""
         if self._incoming is None:
-            self._head += len(name) + len(value)
-            usual = len(name) <= _LONGEST_USUAL_NAME
-            lower = _field_name(name) if usual else name.decode("latin-1").lower()
+            size = len(name)
+            self._head += size + len(value)
+            lower = _field_name(name) if size <= _LONGEST_USUAL_NAME else name.decode("latin-1").lower()
             self._fields.append((lower, value.decode("latin-1")))
 
     def on_headers_complete(self) -> None:

@@ -99,7 +99,10 @@ class Gateway:
         try:
             # First of all, because an error has the shape of its service's protocol.
             call = self._identifier.identify(request)
-            response = await self._serve_browsers(call, request_id)
+            if self._browsers is None or call.service.name != "s3":
+                response = await self._serve(call, request_id)
+            else:
+                response = await self._serve_browsers(self._browsers, call, request_id)
         except ClientDisconnectedError:
             raise
         except ServiceError as error:
@@ -118,13 +121,11 @@ class Gateway:
         response.headers.append(("server", "Wildsage"))
         return response
 
-    async def _serve_browsers(self, call: Call, request_id: str) -> HttpResponse:
-        """Serve what only web pages ask for, and everything else as it is."""
-        if self._browsers is None or call.service.name != "s3":
-            return await self._serve(call, request_id)
+    async def _serve_browsers(self, browsers: Browsers, call: Call, request_id: str) -> HttpResponse:
+        """Serve what only web pages ask of S3, and everything else as it is."""
         if call.request.method == "OPTIONS":
-            return self._browsers.origins.preflight(call, request_id)
-        upload = await self._browsers.forms.accept(call)
+            return browsers.origins.preflight(call, request_id)
+        upload = await browsers.forms.accept(call)
         response = await self._serve(call, request_id, upload)
         return response if upload is None else upload.answer(response)
 
