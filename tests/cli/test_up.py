@@ -16,8 +16,7 @@ from wildsage.cli.main import main
 from wildsage.cli.server import Wishes, data_directory, serve
 from wildsage.store.database import Database
 from wildsage.store.layout import Layout
-from wildsage.supervisor.contract import LOCK_FILE
-from wildsage.supervisor.folder import take_lock
+from wildsage.supervisor.liveness import LOCK_FILE, take_lock
 
 
 def start(layout, **wishes):

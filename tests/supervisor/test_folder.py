@@ -7,7 +7,8 @@ import os
 import pytest
 
 from wildsage.supervisor.contract import Channel, InputObject, JobFile, Limits, Mount, Program
-from wildsage.supervisor.folder import RunFolder, RunInUseError, take_lock
+from wildsage.supervisor.folder import RunFolder
+from wildsage.supervisor.liveness import RunInUseError, take_lock
 
 
 @pytest.fixture
@@ -55,7 +56,7 @@ def test_the_lock_is_the_sign_of_life(folder):
 
 
 def test_a_second_supervisor_is_refused(folder, monkeypatch):
-    monkeypatch.setattr("wildsage.supervisor.folder._LOCK_PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr("wildsage.supervisor.liveness._PATIENCE_SECONDS", 0.05)
     folder.write_job(a_job(), "secret")
     descriptor = take_lock(folder.path / "lock")
     with pytest.raises(RunInUseError, match="carries this run"):

@@ -21,8 +21,7 @@ from wildsage.store.objects import Objects
 from wildsage.store.resources import Key
 from wildsage.store.runs import Runs
 from wildsage.store.uploads import Uploads
-from wildsage.supervisor.contract import LOCK_FILE
-from wildsage.supervisor.folder import take_lock
+from wildsage.supervisor.liveness import LOCK_FILE, take_lock
 from wildsage.upkeep.garbage import Garbage
 
 DAY = 86_400.0

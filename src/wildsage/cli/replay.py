@@ -12,8 +12,9 @@ from wildsage.compute.base import LaunchError, UnavailableError
 from wildsage.store.layout import Layout
 from wildsage.supervisor.contract import JobFile
 from wildsage.supervisor.download import InputError
-from wildsage.supervisor.folder import RunFolder, RunInUseError
+from wildsage.supervisor.folder import RunFolder
 from wildsage.supervisor.kept import KeptRun
+from wildsage.supervisor.liveness import RunInUseError
 from wildsage.supervisor.replay import held, rerun, shell, what_is_missing
 from wildsage.supervisor.run import StoppedEarlyError
 from wildsage.supervisor.terminal import Terminal

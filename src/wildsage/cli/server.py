@@ -29,7 +29,7 @@ from wildsage.core.clock import SystemClock
 from wildsage.store.directory_lock import DirectoryInUseError, owned
 from wildsage.store.layout import Layout
 from wildsage.store.migrate import NewerSchemaError, check_schema, schema_of
-from wildsage.supervisor.contract import write_durably
+from wildsage.supervisor.durable import write_durably
 from wildsage.supervisor.folder import living_runs
 from wildsage.supervisor.kept import KeepLimits
 from wildsage.upkeep.processes import listening_on

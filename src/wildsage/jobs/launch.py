@@ -22,8 +22,9 @@ from wildsage.store.resources import Resource, Resources
 from wildsage.store.run_tokens import RunTokens
 from wildsage.store.runs import Run, Runs
 from wildsage.supervisor.contract import Channel, JobFile
-from wildsage.supervisor.folder import RunFolder, RunInUseError
+from wildsage.supervisor.folder import RunFolder
 from wildsage.supervisor.kept import KeepLimits, KeptRuns
+from wildsage.supervisor.liveness import RunInUseError
 
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 

@@ -5,8 +5,7 @@ import signal
 import sys
 from pathlib import Path
 
-from wildsage.supervisor.contract import LOCK_FILE
-from wildsage.supervisor.folder import take_lock
+from wildsage.supervisor.liveness import LOCK_FILE, take_lock
 from wildsage.supervisor.run import Run
 
 

@@ -19,23 +19,20 @@ other file of the server; inputs come over HTTP from `JobFile.endpoint_url`.
 """
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
 from wildsage.compute.base import Limits, Mount
 
 __all__ = [
     "Channel", "Event", "EventKind", "ExitRecord", "InputObject", "JobFile", "Limits", "Mount", "Outcome", "Program",
-    "StopReason", "StopRequest", "write_durably",
+    "StopReason", "StopRequest",
 ]  # fmt: skip
 
 JOB_FILE = "job.json"
 TOKEN_FILE = "token"  # noqa: S105 - a file name
 STOP_FILE = "stop"
-LOCK_FILE = "lock"
 JOURNAL_FILE = "journal.jsonl"
 EXIT_FILE = "exit.json"
 ML_FOLDER = "ml"
@@ -257,21 +254,3 @@ class ExitRecord:
         raw = json.loads(text)
         raw["log_tail"] = tuple(raw["log_tail"])
         return cls(**raw)
-
-
-def write_durably(path: Path, text: str, mode: int = 0o600) -> None:
-    """Put a file in place by rename: a reader sees all of it or none, a power cut included."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    try:
-        with os.fdopen(os.dup(descriptor), "wb") as file:
-            file.write(text.encode())
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    temporary.rename(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

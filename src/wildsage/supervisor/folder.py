@@ -1,11 +1,9 @@
 """A run's folder as the server sees it: write the job, launch the supervisor, follow it, stop it."""
 
-import fcntl
 import json
 import os
 import subprocess
 import sys
-import time
 import uuid
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -15,7 +13,6 @@ from wildsage.supervisor.contract import (
     EXIT_FILE,
     JOB_FILE,
     JOURNAL_FILE,
-    LOCK_FILE,
     ML_FOLDER,
     OUT_FOLDER,
     RUN_FOLDER,
@@ -27,47 +24,19 @@ from wildsage.supervisor.contract import (
     JobFile,
     StopReason,
     StopRequest,
-    write_durably,
 )
+from wildsage.supervisor.durable import write_durably
+from wildsage.supervisor.liveness import LOCK_FILE, is_alive, living, take_lock
 
 SUPERVISOR_LOG = "supervisor.log"
 """What the supervisor itself says: empty unless something went wrong with Wildsage."""
 
-_LOCK_PATIENCE_SECONDS = 2.0
 _MODULE = "wildsage.supervisor"
-
-
-class RunInUseError(Exception):
-    """A supervisor already carries this run."""
-
-
-def take_lock(path: Path) -> int:
-    """Lock a run and return the descriptor that holds the lock.
-
-    A reader that asks `RunFolder.is_alive` holds the lock for an instant: hence the patience.
-
-    Raises
-    ------
-    RunInUseError
-        If a supervisor holds it.
-    """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    deadline = time.monotonic() + _LOCK_PATIENCE_SECONDS
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                os.close(descriptor)
-                raise RunInUseError(f"{path} is locked: a supervisor carries this run") from None
-            time.sleep(0.005)
-        else:
-            return descriptor
 
 
 def living_runs(folder: Path) -> "list[RunFolder]":
     """Return the runs below `folder` that a supervisor carries now."""
-    return [run for run in map(RunFolder, folder.glob("*")) if run.is_alive()]
+    return [RunFolder(run) for run in living(folder)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,18 +110,7 @@ class RunFolder:
 
     def is_alive(self) -> bool:
         """Tell whether a supervisor carries this run now."""
-        try:
-            descriptor = os.open(self.path / LOCK_FILE, os.O_RDWR | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return False
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        else:
-            return False
-        finally:
-            os.close(descriptor)
+        return is_alive(self.path)
 
     def events(self, after_sequence: int = 0) -> list[Event]:
         """Return the journal behind `after_sequence`. A line that a crash tore off is no event."""

@@ -13,7 +13,8 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from wildsage.supervisor.contract import OUT_FOLDER, RUN_FOLDER, STOP_FILE, TOKEN_FILE, write_durably
+from wildsage.supervisor.contract import OUT_FOLDER, RUN_FOLDER, STOP_FILE, TOKEN_FILE
+from wildsage.supervisor.durable import write_durably
 from wildsage.supervisor.folder import RunFolder, remove_tree
 
 KEPT_FILE = "kept.json"

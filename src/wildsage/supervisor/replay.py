@@ -14,10 +14,11 @@ from pathlib import Path
 from wildsage.compute.base import Container, Mount, Sandbox
 from wildsage.compute.select import choose
 from wildsage.images.program import base_python_folders, mounts_of
-from wildsage.supervisor.contract import LOCK_FILE, JobFile
+from wildsage.supervisor.contract import JobFile
 from wildsage.supervisor.environment import ML_TARGET
-from wildsage.supervisor.folder import RunFolder, take_lock
+from wildsage.supervisor.folder import RunFolder
 from wildsage.supervisor.kept import KeptRun, copy_inputs
+from wildsage.supervisor.liveness import LOCK_FILE, take_lock
 from wildsage.supervisor.run import Run
 from wildsage.supervisor.terminal import Terminal
 

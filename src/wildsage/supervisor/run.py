@@ -26,9 +26,9 @@ from wildsage.supervisor.contract import (
     JobFile,
     Outcome,
     StopReason,
-    write_durably,
 )
 from wildsage.supervisor.download import Credentials, InputError
+from wildsage.supervisor.durable import write_durably
 from wildsage.supervisor.environment import ML_TARGET, RUN_TARGET, container_environment
 from wildsage.supervisor.folder import remove_tree
 from wildsage.supervisor.journal import Journal
