@@ -8,7 +8,7 @@ from wildsage.cli import demo
 from wildsage.cli.main import main
 
 
-@pytest.mark.parametrize("where", ["up.ensure_server", "_draw"])
+@pytest.mark.parametrize("where", ["background.ensure_server", "_draw"])
 def test_an_interrupted_demo_says_how_to_end_all(layout, server, tmp_path, monkeypatch, capsys, where):
     def interrupt(*_arguments):
         raise KeyboardInterrupt

@@ -10,7 +10,6 @@ import sys
 import pytest
 
 from wildsage import __version__
-from wildsage.cli import up
 from wildsage.cli.console import CommandError
 from wildsage.cli.main import main
 from wildsage.cli.server import Wishes, data_directory, serve
@@ -167,11 +166,3 @@ def test_a_newer_state_is_refused_with_versions_and_a_way_back_and_left_alone(em
     ):
         assert part in said
     assert empty.settings.read_text() == settings
-
-
-def test_a_server_is_started_where_none_runs(tmp_path):
-    assert up.ensure_server(tmp_path / "data")
-    try:
-        assert not up.ensure_server(tmp_path / "data")
-    finally:
-        assert main(["down", "--all", "--data-dir", str(tmp_path / "data")]) == 0

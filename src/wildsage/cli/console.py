@@ -60,6 +60,13 @@ def confirm(question: str) -> None:
         raise CommandError("nothing was changed")
 
 
+def announce(server: ServerInfo) -> None:
+    """Say that a server is up, and what to do with it."""
+    print(f"Wildsage is up at {server.url} (account {server.account}, {server.region}).")
+    print("Run your code with:  wildsage run -- python your_script.py")
+    sys.stdout.flush()
+
+
 def what_keeps_running(count: int) -> str:
     """Say that containers outlive the server, and how to end them."""
     noun = "container (a job or an endpoint worker)" if count == 1 else "containers (jobs, endpoint workers)"

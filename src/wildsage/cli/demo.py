@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from wildsage.cli import down, up
+from wildsage.cli import background, down
 from wildsage.cli.console import CommandError
 from wildsage.demo.picture import write_picture
 from wildsage.formats.ndarray import read_ndarrays
@@ -51,7 +51,7 @@ def _execute(arguments: argparse.Namespace) -> int:
     script = arguments.output / _SCRIPT
     package = files("wildsage.demo")
     script.write_text((package / _SCRIPT).read_text())
-    started_here = up.ensure_server(arguments.data_dir)
+    started_here = background.ensure_server(arguments.data_dir)
     print(f"  {time.monotonic() - began:5.1f} s  the server is up")
     print(f"\nRunning {script}, a plain boto3 script:\n")
     with as_file(package / _DATA) as data:

@@ -6,8 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from wildsage.cli.background import ensure_server
 from wildsage.cli.console import CommandError, running_server, table
-from wildsage.cli.up import ensure_server
 from wildsage.clients.authority import Authority, AuthorityError
 from wildsage.clients.environment import Bringing, applied, original, shortening_waits
 from wildsage.clients.kernels import (

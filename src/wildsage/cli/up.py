@@ -2,25 +2,17 @@
 
 import argparse
 import gc
-import http.client
-import subprocess
-import sys
-import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
-from pathlib import Path
 from types import ModuleType
 
-from wildsage.cli.console import CommandError, make_data_dir, what_keeps_running
+from wildsage.cli.console import CommandError, announce, what_keeps_running
 from wildsage.cli.registry import load
-from wildsage.clients.discovery import HEALTH_PATH, ServerInfo, ServerNotRunningError, find_server
 from wildsage.compute.base import Sandbox
 from wildsage.compute.select import choose
 from wildsage.observe.server_log import FORMATS, LEVELS, log_to
 from wildsage.store.layout import Layout
 from wildsage.supervisor.folder import living_runs
 
-_START_PATIENCE_SECONDS = 30.0
 _LARGEST_PORT = 65_535
 
 
@@ -79,7 +71,7 @@ def execute(arguments: argparse.Namespace) -> int:
             "--json belongs to --ephemeral; of any other server, `wildsage env --format json` says it"
         )
     if arguments.detach:
-        return _detach(arguments)
+        return _background(arguments)
     sandbox = _choosing()
     server = _loaded("server")
     wishes = server.Wishes(
@@ -91,35 +83,22 @@ def execute(arguments: argparse.Namespace) -> int:
         keep_failed=arguments.keep_failed,
     )
     log_to(Layout(arguments.data_dir).server_log, arguments.log_format, arguments.log_level)
-    server.serve(wishes, on_ready=_announce, sandbox=sandbox.result)
+    server.serve(wishes, on_ready=announce, sandbox=sandbox.result)
     running = living_runs(Layout(arguments.data_dir).runs)
     if running:
         print(what_keeps_running(len(running)), flush=True)
     return 0
 
 
-def ensure_server(data_dir: Path) -> bool:
-    """Start a server in the background unless one runs on a data directory. Returns whether it was started here.
-
-    Raises
-    ------
-    CommandError
-        If it does not start.
-    """
-    try:
-        find_server(Layout(data_dir))
-    except ServerNotRunningError:
-        _detach(
-            argparse.Namespace(data_dir=data_dir, port=None, account=None, region=None, create_roles=False)
-        )
-        return True
-    return False
-
-
 def _ephemeral(arguments: argparse.Namespace) -> int:
     if arguments.detach:
         raise CommandError("an ephemeral server ends with the process that started it: leave out --detach")
     code: int = _loaded("ephemeral").serve_ephemeral(arguments)
+    return code
+
+
+def _background(arguments: argparse.Namespace) -> int:
+    code: int = load("background").start(arguments)
     return code
 
 
@@ -133,66 +112,10 @@ def _choosing() -> Future[Sandbox]:
 
 
 def _loaded(name: str) -> ModuleType:
-    """Import a module that serves. By name: with -d the child alone needs it, and its parent would only be late."""
+    """Import a module that serves. By name: each way needs its own alone, and would only be late with the others'."""
     gc.disable()  # what modules make stays: to look for garbage in it took a tenth of the time
     try:
         return load(name)
     finally:
         gc.freeze()
         gc.enable()
-
-
-def _announce(server: ServerInfo) -> None:
-    print(f"Wildsage is up at {server.url} (account {server.account}, {server.region}).")
-    print("Run your code with:  wildsage run -- python your_script.py")
-    sys.stdout.flush()
-
-
-def _detach(arguments: argparse.Namespace) -> int:
-    layout = Layout(arguments.data_dir)
-    make_data_dir(layout)
-    command = [sys.executable, "-m", "wildsage", "up", "--data-dir", str(arguments.data_dir)]
-    for name in ("port", "account", "region", "log_format", "log_level", "keep_failed"):
-        value = getattr(arguments, name, None)
-        if value is not None:
-            command += [f"--{name.replace('_', '-')}", str(value)]
-    if arguments.create_roles:
-        command.append("--create-roles")
-    layout.server_log.touch(mode=0o600)
-    with layout.server_log.open("ab") as log:
-        start = log.tell()
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/"
-        )
-    deadline = time.monotonic() + _START_PATIENCE_SECONDS
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise CommandError(_reason(layout.server_log, start))
-        server = _answering(layout)
-        if server is not None and server.pid == process.pid:
-            _announce(server)
-            return 0
-        time.sleep(0.02)
-    raise CommandError(
-        f"the server did not answer within {_START_PATIENCE_SECONDS:.0f} s; its log is {layout.server_log}"
-    )
-
-
-def _answering(layout: Layout) -> ServerInfo | None:
-    """Return the server if it answers requests; a disk that is nearly full it reports itself."""
-    try:
-        server = find_server(layout)
-        with closing(http.client.HTTPConnection(*server.address, timeout=2)) as connection:
-            connection.request("GET", HEALTH_PATH)
-            connection.getresponse()
-            return server
-    except (ServerNotRunningError, http.client.HTTPException, OSError):
-        return None
-
-
-def _reason(log: Path, start: int) -> str:
-    """Return what a server that ended at once said."""
-    with log.open("rb") as file:
-        file.seek(start)
-        lines = file.read().decode("utf-8", "replace").strip().splitlines()
-    return lines[-1].removeprefix("wildsage: ") if lines else f"the server ended; its log is {log}"
