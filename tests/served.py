@@ -1,6 +1,7 @@
 """A whole server on a thread of the test's own process, for real boto3 clients."""
 
 import asyncio
+import contextlib
 import json
 import socket
 import threading
@@ -12,11 +13,22 @@ from botocore.config import Config
 
 from wildsage.app import Application, Settings
 from wildsage.aws.server import Server
+from wildsage.compute.select import choose
 from wildsage.core.clock import SystemClock
+from wildsage.observe.health import Health
 from wildsage.store.layout import Layout
+from wildsage.store.opened import OpenStore
 from wildsage.supervisor.folder import RunFolder
 
 REGION = "us-west-2"
+
+
+@contextlib.contextmanager
+def composed(settings, sandbox="auto"):
+    """Yield an application that has not started; its store is closed behind the block."""
+    with OpenStore(settings.layout, settings.account) as store:
+        health = Health(settings.layout.root, (store.state, store.telemetry))
+        yield Application(settings, store, health, SystemClock(), choose(sandbox))
 
 
 class ServedApplication:
@@ -56,14 +68,7 @@ class ServedApplication:
         listener.listen(128)
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
 
-        async def run():
-            try:
-                application = Application(
-                    Settings(self.layout, self._cache, "123456789012", url), SystemClock()
-                )
-            except Exception as error:
-                self._ready.set_exception(error)
-                return
+        async def run(application):
             server = Server(application.gateway.answer)
             self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
             await application.start()
@@ -73,4 +78,10 @@ class ServedApplication:
             await server.stop(5)
             await application.stop()
 
-        uvloop.run(run())
+        try:
+            with composed(Settings(self.layout, self._cache, "123456789012", url)) as application:
+                uvloop.run(run(application))
+        except Exception as error:
+            if self._ready.done():
+                raise
+            self._ready.set_exception(error)

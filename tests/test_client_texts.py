@@ -15,9 +15,9 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from tests.live import serve
+from tests.served import composed
 
-from wildsage.app import Application, Settings
-from wildsage.core.clock import SystemClock
+from wildsage.app import Settings
 from wildsage.store.layout import Layout
 from wildsage.store.resources import Key, Resources
 
@@ -89,12 +89,10 @@ def platform(tmp_path_factory):
     layout = Layout(folder / "data")
     layout.make()
     settings = Settings(layout, folder / "cache", ACCOUNT, "http://127.0.0.1:1")
-    application = Application(settings, SystemClock())
-    with serve(application.gateway) as url:
+    with composed(settings) as application, serve(application.gateway) as url:
         made = Platform(application, url, json.loads(layout.credentials.read_text()))
         made.fill()
         yield made
-    application.close()
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,8 @@
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from wildsage.algorithms.registry import MODULES, REPOSITORIES
@@ -21,7 +21,6 @@ from wildsage.aws.sample_keys import SampleKeys
 from wildsage.clients.discovery import HEALTH_PATH, OWNER_PATH
 from wildsage.compute.base import Sandbox
 from wildsage.compute.limits import memory_of_machine
-from wildsage.compute.select import choose
 from wildsage.core.clock import Clock
 from wildsage.core.instruments import Instruments
 from wildsage.images.catalogue import ImageCatalogue
@@ -49,16 +48,15 @@ from wildsage.serving.orders import OrderDesk
 from wildsage.serving.reconciler import ServingReconciler
 from wildsage.serving.router import Router
 from wildsage.serving.worker import Timing
-from wildsage.store.access_keys import AccessKeys, open_owner_key
+from wildsage.store.access_keys import AccessKeys
 from wildsage.store.alarms import Alarms
 from wildsage.store.buckets import Buckets
-from wildsage.store.database import Database
 from wildsage.store.layout import Layout
 from wildsage.store.log_retention import LogRetention
 from wildsage.store.logs import LogStreams
 from wildsage.store.metrics import MetricStore
 from wildsage.store.object_access import RoleObjects
-from wildsage.store.objects import Objects
+from wildsage.store.opened import OpenStore
 from wildsage.store.resources import Resources
 from wildsage.store.run_tokens import RunTokens
 from wildsage.store.runs import Runs
@@ -71,6 +69,8 @@ from wildsage.upkeep.garbage import Garbage
 
 _INTERNAL_PATH = "/_wildsage"
 _CREDENTIALS_PATH = f"{_INTERNAL_PATH}/credentials"
+_REQUESTS_FIRST_SECONDS = 0.1
+"""Requests that waited for the start load what they need faster while no thread beside them loads the rest."""
 
 _log = logging.getLogger(__name__)
 
@@ -91,8 +91,8 @@ class Settings:
         Framework environments; may be deleted at any time.
     ephemeral_token
         Opens `wildsage.aws.ephemeral` to whoever knows it; empty: to nobody.
-    keep
-        How many folders of failed runs are kept.
+    keep_failed
+        How many folders of failed runs are kept; None: as many as is usual.
     """
 
     layout: Layout
@@ -101,7 +101,7 @@ class Settings:
     endpoint_url: str
     create_roles: bool = False
     ephemeral_token: str = ""
-    keep: KeepLimits = field(default_factory=KeepLimits)
+    keep_failed: int | None = None
 
 
 def image_catalogue(layout: Layout, account: str, environments: Environments) -> ImageCatalogue:
@@ -117,27 +117,28 @@ def framework_environments(cache_dir: Path) -> Environments:
 
 
 class Application:
-    """A whole server for one data directory; `gateway` is its ASGI application.
+    """A whole server over an open data directory; `gateway` answers its requests.
 
-    The constructor opens the store: the caller holds the data directory's lock. `start` runs on the event loop
-    that serves the gateway, `stop` at the end.
+    `start` runs on the event loop that serves the gateway, `stop` at the end; then the caller closes the store.
 
     Parameters
     ----------
+    health
+        Answers already; it is told when the end begins.
     sandbox
-        Says what carries containers.
+        Carries containers.
     """
 
-    def __init__(self, settings: Settings, clock: Clock, sandbox: Callable[[], Sandbox] = choose) -> None:
+    def __init__(
+        self, settings: Settings, store: OpenStore, health: Health, clock: Clock, sandbox: Sandbox
+    ) -> None:
         layout = settings.layout
         self._account = settings.account
         self._clock = clock
-        self._state = Database(layout.state_database, "state")
-        self._telemetry = Database(layout.telemetry_database, "telemetry", durable=False)
-        self._objects = Objects(layout.objects)
-        self._buckets = Buckets(self._state, self._objects, clock)
+        self._state, self._telemetry, self._health = store.state, store.telemetry, health
+        self._buckets = Buckets(self._state, store.objects, clock)
         self._resources = Resources(self._state)
-        self._keys = AccessKeys(self._state, open_owner_key(layout.credentials, settings.account))
+        self._keys = AccessKeys(self._state, store.owner)
         self._authorizer = Authorizer(self._resources)
         self._role_objects = RoleObjects(self._buckets, self._authorizer.authorize, clock)
         self._roles = Roles(self._resources, clock, create_roles=settings.create_roles)
@@ -151,11 +152,10 @@ class Application:
         environments = framework_environments(settings.cache_dir)
         self._images = image_catalogue(layout, settings.account, environments)
         self._preparation = ImagePreparation(environments, self._logs, clock)
-        self._sandbox = sandbox()
+        self._sandbox = sandbox
         self._router = Router()
         self._instruments = Instruments()
         self._capacity = Capacity(os.cpu_count() or 1, memory_of_machine())
-        self._health = Health(layout.root, (self._state, self._telemetry))
         self._invoked = InvocationMetrics(self._metrics, self._router, clock)
         self._invocations = Invocations(self._router, self._instruments, self._invoked.count)
         rooms = self._training_rooms(settings)
@@ -211,12 +211,10 @@ class Application:
         self._evaluator.start()
         self._invoked.start()
         self._housekeeping.start()
-        self._health.is_ready = True
-        # Beside the first requests, which wait for no more of it than they need.
-        self._warming = asyncio.create_task(asyncio.to_thread(self._warm), name="warm")
+        self._warming = asyncio.create_task(self._warm(), name="warm")
 
     async def stop(self) -> None:
-        """Let go of everything; containers go on. The store is closed last."""
+        """Let go of everything; containers go on."""
         self._health.is_ready = False
         if self._warming is not None:
             await self._warming
@@ -225,20 +223,18 @@ class Application:
         await self._invoked.stop()
         await self._training.stop()
         await self._serving.stop()
-        self.close()
 
-    def _warm(self) -> None:
+    async def _warm(self) -> None:
+        """Load what no request has asked for yet."""
+        await asyncio.sleep(_REQUESTS_FIRST_SECONDS)
+        await asyncio.to_thread(self._load_services)
+
+    def _load_services(self) -> None:
         try:
             self.handlers.load()
             self.gateway.warm()
         except Exception:  # noqa: BLE001 - the end of a thread; each request for what is broken fails by itself
             _log.exception("a service cannot be loaded")
-
-    def close(self) -> None:
-        """Close the store of an application that was never started."""
-        self._objects.close()
-        self._state.close()
-        self._telemetry.close()
 
     def _training_rooms(self, settings: Settings) -> TrainingRooms:
         return TrainingRooms(
@@ -255,7 +251,7 @@ class Application:
             sandbox=self._sandbox.name,
             endpoint_url=settings.endpoint_url,
             credentials_path=_CREDENTIALS_PATH,
-            keep=settings.keep,
+            keep=KeepLimits() if settings.keep_failed is None else KeepLimits(runs=settings.keep_failed),
         )
 
     def _serving_reconciler(self, settings: Settings) -> ServingReconciler:

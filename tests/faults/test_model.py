@@ -1,6 +1,7 @@
 """Random days of a platform against a simple model: in one process, and with a server that is killed."""
 
 import asyncio
+import contextlib
 import shutil
 import sys
 import tempfile
@@ -16,8 +17,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import rule, run_state_machine_as_test
 from tests.faults.model import NAMES, LostError, PlatformMachine, refused
 from tests.faults.platform import CONTAINER, REGION, Platform, connection_lost
+from tests.served import composed
 
-from wildsage.app import Application, Settings
+from wildsage.app import Settings
 from wildsage.core.clock import SystemClock
 from wildsage.core.context import RequestContext
 from wildsage.core.errors import ServiceError
@@ -40,6 +42,7 @@ class InProcess(PlatformMachine):
             self.image, [sys.executable, "-S", "-u", str(CONTAINER)]
         )
         self._loop = asyncio.Runner()
+        self._composed = contextlib.ExitStack()
         self._begin()
 
     def _begin(self):
@@ -47,10 +50,14 @@ class InProcess(PlatformMachine):
         self._clock = SystemClock()
 
         async def begin():
-            self._application = Application(made, self._clock)
+            self._application = self._composed.enter_context(composed(made))
             await self._application.start()
 
         self._loop.run(begin())
+
+    def _end(self):
+        self._loop.run(self._application.stop())
+        self._composed.close()
 
     def call(self, operation, **members):
         owner = f"arn:aws:iam::{ACCOUNT}:root"
@@ -62,11 +69,11 @@ class InProcess(PlatformMachine):
             raise refused(error) from None
 
     def restart(self):
-        self._loop.run(self._application.stop())
+        self._end()
         self._begin()
 
     def teardown(self):
-        self._loop.run(self._application.stop())
+        self._end()
         self._loop.close()
         deadline = time.monotonic() + 20
         while living := living_runs(self._layout.runs):

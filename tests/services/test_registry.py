@@ -2,13 +2,11 @@
 
 import subprocess
 import sys
-from functools import partial
 
 import pytest
+from tests.served import composed
 
-from wildsage.app import Application, Settings
-from wildsage.compute.select import choose
-from wildsage.core.clock import SystemClock
+from wildsage.app import Settings
 from wildsage.services.registry import SERVICES
 from wildsage.store.layout import Layout
 
@@ -21,9 +19,8 @@ def services(tmp_path_factory):
     layout = Layout(tmp_path_factory.mktemp("data"))
     layout.make()
     settings = Settings(layout, layout.root, "123456789012", "")
-    application = Application(settings, SystemClock(), partial(choose, "none"))
-    yield application.handlers
-    application.close()
+    with composed(settings, "none") as application:
+        yield application.handlers
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -44,7 +41,7 @@ def test_what_is_no_service_is_not_there(services):
 
 
 def test_a_start_imports_no_service_and_nothing_dear():
-    script = "import sys, wildsage.cli.server; print(*sys.modules)"
+    script = "import sys, wildsage.cli.server, wildsage.app; print(*sys.modules)"
     ran = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
     imported = ran.stdout.split()
     assert [name for name in imported if name.startswith("wildsage.services.") and "handlers" in name] == []

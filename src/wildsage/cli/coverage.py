@@ -8,8 +8,13 @@ from tempfile import TemporaryDirectory
 from wildsage.app import Application, Settings
 from wildsage.aws.coverage import render_coverage
 from wildsage.cli.console import CommandError
+from wildsage.compute.plain import Plain
 from wildsage.core.clock import SystemClock
+from wildsage.observe.health import Health
 from wildsage.store.layout import Layout
+from wildsage.store.opened import OpenStore
+
+_ACCOUNT = "123456789012"
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -26,11 +31,11 @@ def all_operations() -> Mapping[str, Collection[str]]:
     with TemporaryDirectory() as folder:
         layout = Layout(Path(folder))
         layout.make()
-        application = Application(Settings(layout, Path(folder), "123456789012", ""), SystemClock())
-        try:
+        settings = Settings(layout, Path(folder), _ACCOUNT, endpoint_url="")
+        with OpenStore(layout, _ACCOUNT) as store:
+            health = Health(layout.root, (store.state, store.telemetry))
+            application = Application(settings, store, health, SystemClock(), Plain())
             return {service: list(handlers) for service, handlers in application.handlers.items()}
-        finally:
-            application.close()
 
 
 def execute(arguments: argparse.Namespace) -> int:

@@ -11,28 +11,31 @@ import shlex
 import signal
 import socket
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uvloop
 
 from wildsage import __version__
-from wildsage.app import Application, Settings
+from wildsage.aws.entrance import Entrance
 from wildsage.aws.server import Server
 from wildsage.cli.console import CommandError, make_data_dir
-from wildsage.clients.discovery import ServerInfo
-from wildsage.compute.base import Sandbox
-from wildsage.compute.select import choose
+from wildsage.cli.registry import load_for_good
+from wildsage.clients.discovery import HEALTH_PATH, ServerInfo
 from wildsage.core.clock import SystemClock
+from wildsage.observe.health import Health
 from wildsage.store.directory_lock import DirectoryInUseError, owned
 from wildsage.store.layout import Layout
 from wildsage.store.migrate import NewerSchemaError, check_schema, schema_of
+from wildsage.store.opened import OpenStore
 from wildsage.supervisor.durable import write_durably
-from wildsage.supervisor.folder import living_runs
-from wildsage.supervisor.kept import KeepLimits
+from wildsage.supervisor.liveness import living
 from wildsage.upkeep.processes import listening_on
+
+if TYPE_CHECKING:
+    from wildsage.app import Application
 
 _DEFAULT_ACCOUNT = "123456789012"
 _DEFAULT_REGION = "us-east-1"
@@ -122,7 +125,7 @@ def remembered(layout: Layout, wishes: Wishes) -> tuple[str, str, int | None]:
 
 def _check_nobody_uses(layout: Layout, port: int) -> None:
     """Refuse to move while containers run: they fetch their inputs and credentials at the old address."""
-    running = len(living_runs(layout.runs))
+    running = len(living(layout.runs))
     if running:
         raise CommandError(
             f"{running} containers (jobs, endpoint workers) run and know this server at port {port}: start it without"
@@ -158,14 +161,6 @@ def _publish(path: Path, text: str) -> None:
     temporary.touch(mode=0o600)
     temporary.write_text(text)
     temporary.rename(path)
-
-
-def _open_application(settings: Settings, sandbox: Callable[[], Sandbox]) -> Application:
-    try:
-        return Application(settings, SystemClock(), sandbox)
-    except (OSError, RuntimeError, ValueError, sqlite3.Error) as error:
-        # Damaged, of a newer version, unreadable: the text says what.
-        raise CommandError(f"cannot serve {settings.layout.root}: {error}") from error
 
 
 def _listen_anywhere() -> socket.socket:
@@ -241,17 +236,16 @@ def _allow_many_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def serve(
-    wishes: Wishes, on_ready: Callable[[ServerInfo], None], sandbox: Callable[[], Sandbox] = choose
-) -> None:
+def serve(wishes: Wishes, on_ready: Callable[[ServerInfo], None]) -> None:
     """Run a server until SIGTERM or SIGINT.
+
+    It answers as soon as the data directory is open. What carries out requests is loaded and started behind that:
+    nobody who starts a server waits for it, and a request that comes before waits no longer than it would have.
 
     Parameters
     ----------
     on_ready
         Called once when requests are answered.
-    sandbox
-        Says what carries containers.
 
     Raises
     ------
@@ -265,32 +259,26 @@ def serve(
         account, region, wanted_port = remembered(layout, wishes)
         listener = _listen_anywhere() if wanted_port is None else _listen(wanted_port)
         port = listener.getsockname()[1]
-        url = f"http://{_HOST}:{port}"
         decided = json.dumps({"account": account, "region": region, "port": port, "version": __version__})
         _remember(layout.settings, decided)
-        settings = Settings(
-            layout,
-            default_cache_dir(),
-            account,
-            url,
-            create_roles=wishes.create_roles,
-            ephemeral_token=wishes.ephemeral_token,
-            keep=KeepLimits() if wishes.keep_failed is None else KeepLimits(runs=wishes.keep_failed),
-        )
-        application = _open_application(settings, sandbox)
-        info = ServerInfo(url, os.getpid(), account, region)
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_run(application, listener, layout, info, on_ready))
+        info = ServerInfo(f"http://{_HOST}:{port}", os.getpid(), account, region)
+        with _refusing(layout):
+            store = OpenStore(layout, account)
+        with store, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_run(wishes, store, listener, info, on_ready))
 
 
 async def _run(
-    application: Application,
+    wishes: Wishes,
+    store: OpenStore,
     listener: socket.socket,
-    layout: Layout,
     info: ServerInfo,
     on_ready: Callable[[ServerInfo], None],
 ) -> None:
-    server = Server(application.gateway.answer)
+    layout = Layout(wishes.data_dir)
+    health = Health(layout.root, (store.state, store.telemetry))
+    entrance = Entrance({HEALTH_PATH: health})
+    server = Server(entrance.answer)
     stopping = asyncio.Event()
 
     def end() -> None:
@@ -301,14 +289,53 @@ async def _run(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end)
-    await application.start()
     said = {"url": info.url, "pid": info.pid, "account": info.account, "region": info.region}
     try:
         await server.start(listener)
         _publish(layout.server, json.dumps(said))
         on_ready(info)
-        await stopping.wait()
-        await server.stop(_GRACE_SECONDS)
+        async with _application(wishes, store, info, health) as application:
+            entrance.open(application.gateway.answer)
+            await stopping.wait()
+            await server.stop(_GRACE_SECONDS)
     finally:
         layout.server.unlink(missing_ok=True)
+
+
+@contextlib.asynccontextmanager
+async def _application(
+    wishes: Wishes, store: OpenStore, info: ServerInfo, health: Health
+) -> AsyncIterator["Application"]:
+    """Load what carries out requests, and let it work until the block ends."""
+    layout = Layout(wishes.data_dir)
+    with _refusing(layout):
+        compute = await asyncio.to_thread(load_for_good, "wildsage.compute.select")
+        # To try the sandboxes is mostly waiting for others.
+        choosing = asyncio.to_thread(compute.choose)
+        sandbox, app = await asyncio.gather(choosing, asyncio.to_thread(load_for_good, "wildsage.app"))
+    settings = app.Settings(
+        layout,
+        default_cache_dir(),
+        info.account,
+        info.url,
+        create_roles=wishes.create_roles,
+        ephemeral_token=wishes.ephemeral_token,
+        keep_failed=wishes.keep_failed,
+    )
+    with _refusing(layout):
+        application: Application = app.Application(settings, store, health, SystemClock(), sandbox)
+    await application.start()
+    try:
+        yield application
+    finally:
         await application.stop()
+
+
+@contextlib.contextmanager
+def _refusing(layout: Layout) -> Iterator[None]:
+    """Say in one line why a data directory cannot be served."""
+    try:
+        yield
+    except (OSError, RuntimeError, ValueError, sqlite3.Error) as error:
+        # Damaged, of a newer version, unreadable: the text says what.
+        raise CommandError(f"cannot serve {layout.root}: {error}") from error

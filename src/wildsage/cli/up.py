@@ -1,17 +1,12 @@
 """``wildsage up``: start the server, in the foreground or with ``-d`` in the background."""
 
 import argparse
-import gc
-from concurrent.futures import Future, ThreadPoolExecutor
-from types import ModuleType
 
 from wildsage.cli.console import CommandError, announce, what_keeps_running
-from wildsage.cli.registry import load
-from wildsage.compute.base import Sandbox
-from wildsage.compute.select import choose
+from wildsage.cli.registry import load, load_for_good
 from wildsage.observe.server_log import FORMATS, LEVELS, log_to
 from wildsage.store.layout import Layout
-from wildsage.supervisor.folder import living_runs
+from wildsage.supervisor.liveness import living
 
 _LARGEST_PORT = 65_535
 
@@ -72,8 +67,8 @@ def execute(arguments: argparse.Namespace) -> int:
         )
     if arguments.detach:
         return _background(arguments)
-    sandbox = _choosing()
-    server = _loaded("server")
+    # By name, as below: each way needs its own alone, and would only be late with the others'.
+    server = load_for_good("wildsage.cli.server")
     wishes = server.Wishes(
         data_dir=arguments.data_dir,
         port=arguments.port,
@@ -83,8 +78,8 @@ def execute(arguments: argparse.Namespace) -> int:
         keep_failed=arguments.keep_failed,
     )
     log_to(Layout(arguments.data_dir).server_log, arguments.log_format, arguments.log_level)
-    server.serve(wishes, on_ready=announce, sandbox=sandbox.result)
-    running = living_runs(Layout(arguments.data_dir).runs)
+    server.serve(wishes, on_ready=announce)
+    running = living(Layout(arguments.data_dir).runs)
     if running:
         print(what_keeps_running(len(running)), flush=True)
     return 0
@@ -93,29 +88,10 @@ def execute(arguments: argparse.Namespace) -> int:
 def _ephemeral(arguments: argparse.Namespace) -> int:
     if arguments.detach:
         raise CommandError("an ephemeral server ends with the process that started it: leave out --detach")
-    code: int = _loaded("ephemeral").serve_ephemeral(arguments)
+    code: int = load_for_good("wildsage.cli.ephemeral").serve_ephemeral(arguments)
     return code
 
 
 def _background(arguments: argparse.Namespace) -> int:
     code: int = load("background").start(arguments)
     return code
-
-
-def _choosing() -> Future[Sandbox]:
-    """Begin to try the sandboxes: that is mostly waiting for others, and meanwhile this process loads its modules."""
-    executor = ThreadPoolExecutor(1, thread_name_prefix="sandbox")
-    try:
-        return executor.submit(choose)
-    finally:
-        executor.shutdown(wait=False)
-
-
-def _loaded(name: str) -> ModuleType:
-    """Import a module that serves. By name: each way needs its own alone, and would only be late with the others'."""
-    gc.disable()  # what modules make stays: to look for garbage in it took a tenth of the time
-    try:
-        return load(name)
-    finally:
-        gc.freeze()
-        gc.enable()

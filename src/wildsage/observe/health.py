@@ -17,14 +17,14 @@ LEAST_FREE_BYTES = 64 * 1024 * 1024
 class Health:
     """Answers 200 while everything is well, else 503; the body says what is not.
 
-    ``ready``: requests are carried out. ``writers``: the databases' writer threads live. ``disk_free_bytes``: of the
+    ``ready``: requests are taken and answered, until the server's end begins. ``writers``: the databases' writer threads live. ``disk_free_bytes``: of the
     file system that holds the data directory.
     """
 
     def __init__(self, folder: Path, databases: Sequence[Database]) -> None:
         self._folder = folder
         self._databases = databases
-        self.is_ready = False
+        self.is_ready = True
 
     async def __call__(self, request: HttpRequest) -> HttpResponse:
         """Answer one request."""
