@@ -16,40 +16,27 @@ def test_two_jobs_fit_however_large_their_instances():
 def test_slots_are_granted_in_the_order_of_arrival():
     async def play():
         capacity = Capacity(2)
-        one = Slot(1)
-        await capacity.take(one)
-        await capacity.take(one)
-        order = []
-
-        async def wait(name):
-            await capacity.take(one)
-            order.append(name)
-
-        waiting = [asyncio.create_task(wait(name)) for name in "abc"]
-        await asyncio.sleep(0)
+        running = [capacity.request(Slot(1)) for _ in range(2)]
+        first, second, third = (capacity.request(Slot(1)) for _ in range(3))
+        assert [turn.ahead for turn in (first, second, third)] == [0, 1, 2]
         assert capacity.ahead() == 3
-        waiting[1].cancel()
-        await asyncio.gather(waiting[1], return_exceptions=True)
-        capacity.give_back(one)
-        capacity.give_back(one)
-        await asyncio.gather(waiting[0], waiting[2])
+        capacity.leave(second)
+        capacity.leave(running[0])
+        assert (first.came.done(), third.came.done()) == (True, False)
+        capacity.leave(running[1])
+        assert third.came.done()
         assert capacity.ahead() == 0
-        return order
 
-    assert asyncio.run(play()) == ["a", "c"]
+    asyncio.run(play())
 
 
-def test_a_grant_that_meets_a_cancellation_is_returned():
+def test_a_turn_that_came_gives_its_slot_back_once():
     async def play():
         capacity = Capacity(2)
-        two = Slot(2)
-        await capacity.take(two)
-        waiting = asyncio.create_task(capacity.take(two))
-        await asyncio.sleep(0)
-        capacity.give_back(two)  # granted, but the task has not run yet
-        waiting.cancel()
-        await asyncio.gather(waiting, return_exceptions=True)
-        await asyncio.wait_for(capacity.take(two), 1)
+        turn = capacity.request(Slot(2))
+        capacity.leave(turn)
+        capacity.leave(turn)
+        assert capacity.used == 0
 
     asyncio.run(play())
 
@@ -57,15 +44,14 @@ def test_a_grant_that_meets_a_cancellation_is_returned():
 def test_runs_that_are_alive_after_a_restart_are_counted():
     async def play():
         capacity = Capacity(2)
-        assert capacity.take_now(Slot(1))
-        assert capacity.take_now(Slot(1))
-        assert not capacity.take_now(Slot(1))
-        waiting = asyncio.create_task(capacity.take(Slot(1)))
-        await asyncio.sleep(0)
-        capacity.give_back(Slot(1))
-        assert not waiting.done()
-        capacity.give_back(Slot(1))
-        await asyncio.wait_for(waiting, 1)
+        alive = [capacity.take_now(Slot(1)) for _ in range(3)]
+        assert all(turn.came.done() for turn in alive)
+        assert capacity.used == 3
+        waiting = capacity.request(Slot(1))
+        capacity.leave(alive[0])
+        assert not waiting.came.done()
+        capacity.leave(alive[1])
+        assert waiting.came.done()
 
     asyncio.run(play())
 
@@ -73,30 +59,24 @@ def test_runs_that_are_alive_after_a_restart_are_counted():
 def test_who_waited_behind_a_job_that_gave_up_is_granted():
     async def play():
         capacity = Capacity(4)
-        await capacity.take(Slot(2))
-        await capacity.take(Slot(1))
-        large = asyncio.create_task(capacity.take(Slot(2)))
-        await asyncio.sleep(0)
-        small = asyncio.create_task(capacity.take(Slot(1)))
-        await asyncio.sleep(0)
-        assert not small.done()  # one core is free, but it is not its turn
-        large.cancel()
-        await asyncio.wait_for(small, 1)
+        capacity.request(Slot(2))
+        capacity.request(Slot(1))
+        large, small = capacity.request(Slot(2)), capacity.request(Slot(1))
+        assert not small.came.done()  # one core is free, but it is not its turn
+        capacity.leave(large)
+        assert small.came.done()
 
     asyncio.run(play())
 
 
-def test_a_cancellation_that_meets_a_return_is_a_cancellation():
+def test_a_cancellation_that_meets_a_grant_loses_nothing():
     async def play():
         capacity = Capacity(2)
-        await capacity.take(Slot(2))
-        waiting = asyncio.create_task(capacity.take(Slot(2)))
-        await asyncio.sleep(0)
-        waiting.cancel()
-        capacity.give_back(Slot(2))  # passes over the one that was cancelled
-        (result,) = await asyncio.gather(waiting, return_exceptions=True)
-        assert isinstance(result, asyncio.CancelledError)
-        await asyncio.wait_for(capacity.take(Slot(2)), 1)
+        running, waiting = capacity.request(Slot(2)), capacity.request(Slot(2))
+        waiting.came.cancel()  # by a task that awaits it and is cancelled itself
+        capacity.leave(running)  # passes over the one that was cancelled
+        capacity.leave(waiting)
+        assert capacity.request(Slot(2)).came.done()
 
     asyncio.run(play())
 
@@ -110,14 +90,14 @@ def test_who_asks_is_told_how_many_are_ahead():
     async def play():
         capacity = Capacity(2)
         assert capacity.ahead_for("ml.m5.large") is None
-        grants = [capacity.request(Slot(1)) for _ in range(4)]
-        assert [grant.done() for grant in grants] == [True, True, False, False]
+        turns = [capacity.request(Slot(1)) for _ in range(4)]
+        assert [turn.came.done() for turn in turns] == [True, True, False, False]
         assert capacity.ahead_for("ml.m5.large") == 2
-        capacity.withdraw(Slot(1), grants[2])
-        capacity.withdraw(Slot(1), grants[0])
-        assert grants[3].done()
+        capacity.leave(turns[2])
+        capacity.leave(turns[0])
+        assert turns[3].came.done()
         assert capacity.ahead_for("ml.m5.large") == 0  # nobody waits, and nothing is free
-        capacity.give_back(Slot(1))
+        capacity.leave(turns[1])
         assert capacity.ahead_for("ml.m5.large") is None
 
     asyncio.run(play())

@@ -23,9 +23,11 @@ def arn(kind="training-job", name="job"):
     return f"arn:aws:sagemaker:us-west-2:123456789012:{kind}/{name}"
 
 
-def insert(state, kind="training-job", name="job", status="InProgress", at=1.0, **body):
+def insert(state, kind="training-job", name="job", status="InProgress", at=1.0, tags=(), **body):
     state.write_blocking(
-        lambda t: Resources.insert(t, key(kind, name), arn=arn(kind, name), status=status, at=at, body=body)
+        lambda t: Resources.insert(
+            t, key(kind, name), arn=arn(kind, name), status=status, at=at, body=body, tags=tags
+        )
     )
 
 
@@ -42,8 +44,13 @@ def every(state):
 
 
 def test_a_change_is_reported_with_the_resource_as_it_was_then(state):
-    state.write_blocking(lambda t: Tags.put(t, arn(), [{"Key": "team", "Value": "a"}]))
-    insert(state, SecondaryStatus="Starting", HyperParameters={"k": "1"})
+    insert(
+        state,
+        tags=[{"Key": "team", "Value": "a"}],
+        SecondaryStatus="Starting",
+        HyperParameters={"k": "1"},
+    )
+    assert Tags(state).of(arn()) == [{"Key": "team", "Value": "a"}]
     state.write_blocking(
         lambda t: Resources.transition(
             t, key(), to="InProgress", at=2.0, body={"SecondaryStatus": "Training"}

@@ -24,6 +24,26 @@ class Slot:
     memory_bytes: int | None = None
 
 
+@dataclass(slots=True, eq=False)
+class Turn:
+    """A place in the queue for a slot, and the slot when its turn has come.
+
+    Attributes
+    ----------
+    came
+        Done when the slot is granted.
+    ahead
+        How many waited already when it was asked for.
+    is_over
+        Whether it was left.
+    """
+
+    slot: Slot
+    came: asyncio.Future[None]
+    ahead: int
+    is_over: bool = False
+
+
 class Capacity:
     """Grants slots in the order of arrival. For one event loop.
 
@@ -41,7 +61,7 @@ class Capacity:
         self._memory = None if memory_bytes is None else memory_bytes // 10 * 9
         self._cores = max(2, cores)
         self._free = self._cores
-        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
+        self._waiting: deque[Turn] = deque()
 
     def slot_for(self, virtual_cpus: int) -> Slot:
         """Return the slot that an instance with so many vCPUs gets here."""
@@ -61,50 +81,41 @@ class Capacity:
         """Return how many wait already."""
         return len(self._waiting)
 
-    def take_now(self, slot: Slot) -> bool:
-        """Take a slot without waiting, whatever is free: for a run that is alive already."""
-        self._free -= slot.cores
-        return self._free >= 0
-
     def ahead_for(self, instance_type: str) -> int | None:
         """Return how many would be ahead of one who asked for such an instance now; None if it is free."""
         slot = self.slot_for(capacity_of(instance_type).vcpus)
         return None if not self._waiting and self._free >= slot.cores else len(self._waiting)
 
-    async def take(self, slot: Slot) -> None:
-        """Wait until the slot is free and take it."""
-        grant = self.request(slot)
-        try:
-            await grant
-        except asyncio.CancelledError:
-            self.withdraw(slot, grant)
-            raise
+    def take_now(self, slot: Slot) -> Turn:
+        """Take a slot without waiting, whatever is free: for a run that is alive already."""
+        turn = Turn(slot, asyncio.get_running_loop().create_future(), 0)
+        self._free -= slot.cores
+        turn.came.set_result(None)
+        return turn
 
-    def request(self, slot: Slot) -> "asyncio.Future[None]":
-        """Ask for a slot. The future that is returned is done when it is granted."""
-        grant: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((slot.cores, grant))
+    def request(self, slot: Slot) -> Turn:
+        """Ask for a slot. Whoever asks leaves the turn in the end, whether it came or not."""
+        turn = Turn(slot, asyncio.get_running_loop().create_future(), len(self._waiting))
+        self._waiting.append(turn)
         self._grant()
-        return grant
+        return turn
 
-    def withdraw(self, slot: Slot, grant: "asyncio.Future[None]") -> None:
-        """Need a slot no more that was asked for, granted or not."""
-        if grant.done() and not grant.cancelled():
-            self.give_back(slot)  # granted in the moment of the withdrawal
+    def leave(self, turn: Turn) -> None:
+        """Give the slot back, or wait for it no longer; those who wait get what is free. Again: nothing."""
+        if turn.is_over:
             return
-        grant.cancel()
-        with contextlib.suppress(ValueError):  # a grant passed over it already
-            self._waiting.remove((slot.cores, grant))
+        turn.is_over = True
+        if turn.came.done() and not turn.came.cancelled():
+            self._free += turn.slot.cores
+        else:
+            turn.came.cancel()
+            with contextlib.suppress(ValueError):  # a grant passed over it already
+                self._waiting.remove(turn)
         self._grant()  # whoever stood behind it may need less
 
-    def give_back(self, slot: Slot) -> None:
-        """Return a slot and grant it to those who wait."""
-        self._free += slot.cores
-        self._grant()
-
     def _grant(self) -> None:
-        while self._waiting and self._waiting[0][0] <= self._free:
-            cores, future = self._waiting.popleft()
-            if not future.done():
-                self._free -= cores
-                future.set_result(None)
+        while self._waiting and self._waiting[0].slot.cores <= self._free:
+            turn = self._waiting.popleft()
+            if not turn.came.done():
+                self._free -= turn.slot.cores
+                turn.came.set_result(None)

@@ -1,7 +1,8 @@
 """Carries every training job from its creation to its one terminal state.
 
-A job that is not over has one task here. The task can stop at any point (this server dies) and start
-again from the store and the run's folder: each step is either one transaction or may be repeated.
+A job that is not over has one task here; one that waits for capacity and for nothing else has a turn, and gets its
+task with it: thousands may wait. The task can stop at any point (this server dies) and start again from the store
+and the run's folder: each step is either one transaction or may be repeated.
 
 queued ── capacity, inputs, image ──▶ folder written ──▶ launched ── journal, log ──▶ exit record ──▶ settled
 """
@@ -18,7 +19,7 @@ from typing import Any
 from wildsage.core.clock import iso8601
 from wildsage.core.errors import ServiceError
 from wildsage.core.instance_types import capacity_of
-from wildsage.jobs.capacity import Capacity, Slot
+from wildsage.jobs.capacity import Capacity, Slot, Turn
 from wildsage.jobs.history import advance, waiting
 from wildsage.jobs.launch import CannotStartError, Launcher, Rooms, launch_once
 from wildsage.jobs.metrics import publisher, scraper
@@ -59,6 +60,7 @@ class TrainingReconciler:
         self._settlement = Settlement(
             rooms.resources, rooms.keys, rooms.logs, rooms.objects, rooms.clock, rooms.kept
         )
+        self._waiting: dict[str, tuple[Run, Turn]] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._stops: dict[str, asyncio.Future[None]] = {}  # of the runs that are carried: done if to stop
         self._last_seen = 0
@@ -84,6 +86,10 @@ class TrainingReconciler:
 
     async def stop(self) -> None:
         """Let go of everything. The runs go on: their supervisors are not this server's children."""
+        turns = [turn for _, turn in self._waiting.values()]
+        self._waiting.clear()  # first of all: what is let go of below would begin the next one
+        for turn in turns:
+            self._capacity.leave(turn)
         tasks = [*self._own, *self._tasks.values()]
         for task in tasks:
             task.cancel()
@@ -121,14 +127,30 @@ class TrainingReconciler:
         # With their jobs: one read for all that came together, where each would wait for the writer.
         for run, job in self._rooms.runs.unsettled_with_jobs(self._last_seen):
             self._last_seen = run.id
-            self._stops[run.run_id] = asyncio.get_running_loop().create_future()
-            task = asyncio.create_task(self._carry_guarded(run, job), name=f"run-{run.run_id}")
-            self._tasks[run.run_id] = task
-            task.add_done_callback(partial(self._forget, run.run_id))
+            if run.state == "queued" and _only_waits(job):
+                turn = self._capacity.request(self._slot(job))
+                self._waiting[run.run_id] = run, turn
+                turn.came.add_done_callback(partial(self._begin_waiting, run.run_id))
+            else:
+                self._begin(run, job)
+
+    def _begin_waiting(self, run_id: str, _came: object = None) -> None:
+        """Begin to carry a run that waits, unless that was done: its turn has come, or it is to stop."""
+        if run_id in self._waiting:
+            run, turn = self._waiting.pop(run_id)
+            self._begin(run, turn=turn)
+
+    def _begin(self, run: Run, job: Resource | None = None, turn: Turn | None = None) -> None:
+        self._stops[run.run_id] = asyncio.get_running_loop().create_future()
+        task = asyncio.create_task(self._carry_guarded(run, job, turn), name=f"run-{run.run_id}")
+        self._tasks[run.run_id] = task
+        task.add_done_callback(partial(self._forget, run.run_id))
 
     def _tell_stops(self) -> None:
-        for run_id in self._rooms.runs.stopping() & self._stops.keys():
-            self._ask_to_stop(run_id)
+        for run_id in self._rooms.runs.stopping():
+            self._begin_waiting(run_id)
+            if run_id in self._stops:
+                self._ask_to_stop(run_id)
 
     def _ask_to_stop(self, run_id: str) -> None:
         if not self._stops[run_id].done():
@@ -138,26 +160,25 @@ class TrainingReconciler:
         del self._tasks[run_id]
         del self._stops[run_id]
 
-    async def _carry_guarded(self, run: Run, job: Resource) -> None:
+    async def _carry_guarded(self, run: Run, job: Resource | None, turn: Turn | None) -> None:
         """Carry a run; where the disk is full or the like, wait until that has passed."""
         current: Run | None = run
-        seen: Resource | None = job
-        while current is not None and seen is not None:
+        while current is not None:
             try:
-                await self._carry_or_fail(current, seen)
+                await self._carry_or_fail(current, job, turn)
             except (sqlite3.Error, OSError, ServiceError):
                 _log.exception("run %s: the disk or the store is in trouble; trying again", run.run_id)
                 await asyncio.sleep(_RETRY_SECONDS)
+                job = turn = None
                 with contextlib.suppress(sqlite3.Error):
                     current = self._rooms.runs.unsettled_run(run.run_id)
-                    seen = self._rooms.resources.get(run.job)
             else:
                 return
 
-    async def _carry_or_fail(self, run: Run, job: Resource) -> None:
+    async def _carry_or_fail(self, run: Run, job: Resource | None, turn: Turn | None) -> None:
         """Carry a run; a fault of ours fails the job with a reason instead of leaving it for ever."""
         try:
-            await self._carry(run, job)
+            await self._carry(run, job, turn)
         except CannotStartError as error:
             await self._settlement.never_started(run, self._folder(run), reason=f"ClientError: {error}")
         except Exception as error:
@@ -166,26 +187,28 @@ class TrainingReconciler:
             _log.exception("run %s of %s failed inside Wildsage", run.run_id, run.job.name)
             await self._give_up(run, f"InternalServerError: {type(error).__name__}: {error}")
 
-    async def _carry(self, run: Run, job: Resource) -> None:
-        if job.status == "Stopping":  # asked before the run was seen
-            self._ask_to_stop(run.run_id)
-        folder = self._folder(run)
-        slot = self._slot(job)
-        if run.state == "launched":
-            self._capacity.take_now(slot)
-        else:
-            prepared = self._launcher.is_prepared(job) or await self._unless_stopped(
-                run, self._launcher.prepare(run, job)
-            )
-            if not prepared or not await self._wait_for_capacity(run, job, slot):
-                await self._settlement.never_started(run, folder, stopped=True)
-                return
+    async def _carry(self, run: Run, seen: Resource | None, turn: Turn | None) -> None:
+        """Carry a run whose job was `seen` a moment ago, or is read now, and that may have a turn already."""
         try:
-            if run.state == "queued":
-                run = await self._launcher.launch(run, job, folder, slot)
+            job = seen or self._rooms.resources.get(run.job)
+            if job is None:
+                return
+            if job.status == "Stopping":  # asked before the run was seen
+                self._ask_to_stop(run.run_id)
+            folder = self._folder(run)
+            if run.state == "launched":
+                turn = self._capacity.take_now(self._slot(job))
+            else:
+                is_ready = await self._prepare(run, job)
+                turn = turn or self._capacity.request(self._slot(job))
+                if not is_ready or not await self._wait_for(run, job, turn):
+                    await self._settlement.never_started(run, folder, stopped=True)
+                    return
+                run = await self._launcher.launch(run, job, folder, turn.slot)
             await self._follow(run, folder)
         finally:
-            self._capacity.give_back(slot)
+            if turn is not None:
+                self._capacity.leave(turn)
 
     def _folder(self, run: Run) -> RunFolder:
         return RunFolder(self._rooms.layout.runs / run.run_id)
@@ -195,22 +218,23 @@ class TrainingReconciler:
 
     # Before the launch
 
-    async def _wait_for_capacity(self, run: Run, job: Resource, slot: Slot) -> bool:
-        """Take a slot. False: the job was stopped before there was one."""
-        ahead = self._capacity.ahead()
-        grant = self._capacity.request(slot)
-        is_granted = False
-        try:
-            # Most that wait knew it when they were created: a job that waits costs no write then.
-            if job.body["SecondaryStatus"] != "Pending":
-                await asyncio.wait({grant}, timeout=_UNNOTICED_SECONDS)
-                if not grant.done():
-                    await self._advance(run, "Pending", waiting(ahead))
-            is_granted = await self._done_before_stop(run, grant)
-            return is_granted
-        finally:
-            if not is_granted:
-                self._capacity.withdraw(slot, grant)
+    async def _prepare(self, run: Run, job: Resource) -> bool:
+        """Make the image ready. False: the job was stopped before it was."""
+        return self._launcher.is_prepared(job) or await self._unless_stopped(
+            run, self._launcher.prepare(run, job)
+        )
+
+    async def _wait_for(self, run: Run, job: Resource, turn: Turn) -> bool:
+        """Wait for a slot. False: the job was stopped before there was one."""
+        # Most that wait knew it when they were created: a job that waits costs no write then.
+        if job.body["SecondaryStatus"] != "Pending":
+            stop = self._stops[run.run_id]
+            await asyncio.wait(
+                {turn.came, stop}, timeout=_UNNOTICED_SECONDS, return_when=asyncio.FIRST_COMPLETED
+            )
+            if not turn.came.done() and not stop.done():
+                await self._advance(run, "Pending", waiting(turn.ahead))
+        return await self._done_before_stop(run, turn.came)
 
     async def _unless_stopped(self, run: Run, work: Coroutine[Any, Any, None]) -> bool:
         """Do something that may take long. False: the job was stopped, and the work is dropped."""
@@ -322,6 +346,12 @@ class TrainingReconciler:
         await self._rooms.resources.database.write(
             lambda t: advance(t, run.job, secondary, at, message=message)
         )
+
+
+def _only_waits(job: Resource) -> bool:
+    """Whether a job lacks nothing but its turn. Images of frameworks may have to be built, and say what they are."""
+    kind = job.body.get("_ImageKind", "framework")
+    return job.status == "InProgress" and job.body["SecondaryStatus"] == "Pending" and kind != "framework"
 
 
 def _will_pass(error: Exception) -> bool:

@@ -39,6 +39,7 @@ DEPLOYMENT = "SageMaker Endpoint Deployment State Change"
 DELETED = "Deleted"
 """The status of a resource in the event that says it is gone."""
 
+_dump = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 _DEPLOYING = frozenset({"Updating", "RollingBack"})
 
 
@@ -125,22 +126,28 @@ class Events:
     # Writing
 
     @classmethod
-    def report(cls, transaction: Transaction, change: Change) -> None:
-        """Add the event of a resource whose status changed; of a kind that is not reported, nothing."""
+    def report(cls, transaction: Transaction, change: Change, tags: Mapping[str, str] | None = None) -> None:
+        """Add the event of a resource whose status changed; of a kind that is not reported, nothing.
+
+        Parameters
+        ----------
+        tags
+            Of the resource, where the caller knows them.
+        """
         detail_type = DETAIL_TYPES.get(change.kind)
         if detail_type is None:
             return
-        subject = json.dumps(
+        if tags is None:
+            tags = {} if change.status == DELETED else Tags.fetch(transaction, change.arn)
+        subject = _dump(
             {
                 "kind": change.kind,
                 "name": change.name,
                 "arn": change.arn,
                 "status": change.status,
                 "created_at": change.created_at,
-                "tags": {} if change.status == DELETED else Tags.fetch(transaction, change.arn),
-            },
-            separators=(",", ":"),
-            ensure_ascii=False,
+                "tags": tags,
+            }
         )
         where = (change.account, change.region, DEFAULT_BUS, change.at, SAGEMAKER)
         cls._append(transaction, (*where, detail_type, subject, change.body))

@@ -2,13 +2,14 @@
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from wildsage.core.states import check_transition
 from wildsage.store.database import Database, Transaction
 from wildsage.store.events import DELETED, DETAIL_TYPES, Change, Events
+from wildsage.store.tags import Tag, Tags
 
 Body = dict[str, Any]
 
@@ -85,7 +86,11 @@ class Position:
         return cls(tuple(known[column] for column in query.order), last.id)
 
 
-_COLUMNS = "id, account, region, kind, name, arn, status, created_at, modified_at, body"
+RESOURCE_COLUMNS = (
+    "id", "account", "region", "kind", "name", "arn", "status", "created_at", "modified_at", "body",
+)  # fmt: skip
+"""The columns of the table, in the order in which `resource_of` takes them."""
+_COLUMNS = ", ".join(RESOURCE_COLUMNS)
 _ORDERS: Mapping[str, tuple[str, ...]] = {
     "created_at": ("created_at",),
     "modified_at": ("modified_at",),
@@ -101,18 +106,11 @@ _SELECT_BELOW = (
 )
 
 
-def resource_of(row: sqlite3.Row) -> Resource:
-    """Read a resource off a row that has the columns of its table."""
-    key = Key(row["account"], row["region"], row["kind"], row["name"])
-    return Resource(
-        id=row["id"],
-        key=key,
-        arn=row["arn"],
-        status=row["status"],
-        created_at=row["created_at"],
-        modified_at=row["modified_at"],
-        body=json.loads(row["body"]),
-    )
+def resource_of(row: Sequence[Any]) -> Resource:
+    """Read a resource off the columns of its table, in their order."""
+    number, account, region, kind, name, arn, status, created_at, modified_at, body = row
+    key = Key(account, region, kind, name)
+    return Resource(number, key, arn, status, created_at, modified_at, json.loads(body))
 
 
 def _key_parameters(key: Key) -> tuple[str, str, str, str]:
@@ -200,9 +198,17 @@ class Resources:
 
     @classmethod
     def insert(
-        cls, transaction: Transaction, key: Key, *, arn: str, status: str, at: float, body: Body
+        cls,
+        transaction: Transaction,
+        key: Key,
+        *,
+        arn: str,
+        status: str,
+        at: float,
+        body: Body,
+        tags: Sequence[Tag] = (),
     ) -> None:
-        """Store a new resource; the bus reports it. Tags that the event is to show are put before.
+        """Store a new resource and its first tags; the bus reports it.
 
         Raises
         ------
@@ -221,7 +227,10 @@ class Resources:
             if existing is None:
                 raise
             raise AlreadyExistsError(existing) from None
-        Events.report(transaction, Change(*_key_parameters(key), arn, status, at, at, text))
+        if tags:
+            Tags.put(transaction, arn, tags)
+        shown = {tag["Key"]: tag["Value"] for tag in tags}
+        Events.report(transaction, Change(*_key_parameters(key), arn, status, at, at, text), shown)
 
     @staticmethod
     def update(transaction: Transaction, key: Key, *, at: float, body: Body) -> None:
@@ -284,8 +293,7 @@ class Resources:
             )
 
 
-def _dump(body: Body) -> str:
-    return json.dumps(body, separators=(",", ":"), ensure_ascii=False)
+_dump: Callable[[Body], str] = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 def _conditions(query: Query) -> tuple[str, list[Any]]:

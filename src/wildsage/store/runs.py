@@ -1,11 +1,12 @@
 """Runs of training jobs: what waits, what was launched, how far its journal became state."""
 
-import sqlite3
+import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from wildsage.store.database import Database, Transaction
-from wildsage.store.resources import Key, Resource, resource_of
+from wildsage.store.resources import RESOURCE_COLUMNS, Key, Resource, resource_of
 from wildsage.store.run_records import RunRecords
 
 RunState = Literal["queued", "launched", "settled"]
@@ -35,16 +36,28 @@ class Run:
     stream_id: int | None
 
 
-def _run(row: sqlite3.Row, number: str = "id") -> Run:
-    return Run(
-        id=row[number],
-        run_id=row["run_id"],
-        job=Key(row["account"], row["region"], TRAINING_JOB, row["job_name"]),
-        attempt=row["attempt"],
-        state=row["state"],
-        applied=row["applied"],
-        stream_id=row["stream_id"],
-    )
+def first_run_id(at: float) -> str:
+    """Return a new id for the first run of a job; the last part counts its attempts.
+
+    Ids grow with time: the index over them grows at its end, where a commit touches one page for all its works.
+    """
+    return f"train-{round(at * 1000):012x}{secrets.token_hex(10)}.1"
+
+
+_COLUMNS = ("id", "run_id", "account", "region", "job_name", "attempt", "state", "applied", "stream_id")
+_SELECT = f"SELECT {', '.join(_COLUMNS)} FROM training_run"  # noqa: S608 - constant columns
+_SELECT_WITH_JOBS = (
+    f"SELECT {', '.join(f'training_run.{column}' for column in _COLUMNS)},"  # noqa: S608 - constant columns
+    f" {', '.join(f'resource.{column}' for column in RESOURCE_COLUMNS)} FROM training_run JOIN resource"
+    " ON resource.account = training_run.account AND resource.region = training_run.region"
+    " AND resource.kind = ? AND resource.name = training_run.job_name"
+)
+
+
+def _run(row: Sequence[Any]) -> Run:
+    number, run_id, account, region, job_name, attempt, state, applied, stream_id = row
+    job = Key(account, region, TRAINING_JOB, job_name)
+    return Run(number, run_id, job, attempt, state, applied, stream_id)
 
 
 class Runs:
@@ -56,7 +69,7 @@ class Runs:
     def unsettled(self, after_id: int = 0) -> list[Run]:
         """Return the runs that are not over and were queued after the one with this id, in their order."""
         rows = self.database.read(
-            "SELECT * FROM training_run WHERE state IN ('queued', 'launched') AND id > ? ORDER BY id",
+            f"{_SELECT} WHERE state IN ('queued', 'launched') AND id > ? ORDER BY id",
             (after_id,),
         )
         return [_run(row) for row in rows]
@@ -64,26 +77,22 @@ class Runs:
     def unsettled_with_jobs(self, after_id: int = 0) -> list[tuple[Run, Resource]]:
         """Return the same, each with its job, as it is at this moment."""
         rows = self.database.read(
-            "SELECT resource.*, training_run.id AS number, run_id, job_name, attempt, state, applied, stream_id"
-            " FROM training_run JOIN resource"
-            " ON resource.account = training_run.account AND resource.region = training_run.region"
-            " AND resource.kind = ? AND resource.name = training_run.job_name"
-            " WHERE state IN ('queued', 'launched') AND training_run.id > ? ORDER BY training_run.id",
+            f"{_SELECT_WITH_JOBS} WHERE state IN ('queued', 'launched') AND training_run.id > ?"
+            " ORDER BY training_run.id",
             (TRAINING_JOB, after_id),
         )
-        return [(_run(row, "number"), resource_of(row)) for row in rows]
+        middle = len(_COLUMNS)
+        return [(_run(row[:middle]), resource_of(row[middle:])) for row in rows]
 
     def unsettled_run(self, run_id: str) -> Run | None:
         """Return a run as it is now; None if it is over."""
-        row = self.database.read_one(
-            "SELECT * FROM training_run WHERE run_id = ? AND state <> 'settled'", (run_id,)
-        )
+        row = self.database.read_one(f"{_SELECT} WHERE run_id = ? AND state <> 'settled'", (run_id,))
         return None if row is None else _run(row)
 
     def of(self, job: Key) -> list[Run]:
         """Return all runs of a job, the first attempt first."""
         rows = self.database.read(
-            "SELECT * FROM training_run WHERE account = ? AND region = ? AND job_name = ? ORDER BY attempt",
+            f"{_SELECT} WHERE account = ? AND region = ? AND job_name = ? ORDER BY attempt",
             (job.account, job.region, job.name),
         )
         return [_run(row) for row in rows]

@@ -9,9 +9,8 @@ from wildsage.core.errors import ValidationError
 from wildsage.services.operation import Request, Response
 from wildsage.services.pages import Pages
 from wildsage.services.tag_rules import check_tags
-from wildsage.store.database import Transaction
 from wildsage.store.resources import Key, Position, Query, Resource, Resources
-from wildsage.store.tags import Tag, Tags
+from wildsage.store.tags import Tag
 
 RequirePassableRole = Callable[[RequestContext, str], Awaitable[None]]
 """Raises `ValidationError` unless the caller may pass the role and SageMaker may assume it."""
@@ -103,8 +102,14 @@ def could_not_find(what: str, arn: str) -> ValidationError:
     return ValidationError(f'Could not find {what} "{arn}".')
 
 
-def put_new_tags(transaction: Transaction, arn: str, request: Mapping[str, Any]) -> None:
-    """Store the ``Tags`` of a Create request."""
+def new_tags(request: Mapping[str, Any]) -> list[Tag]:
+    """Return the ``Tags`` of a Create request.
+
+    Raises
+    ------
+    ValidationError
+        If a key is reserved or given twice.
+    """
     tags: list[Tag] = request.get("Tags", [])
     check_tags(tags)
-    Tags.put(transaction, arn, tags)
+    return tags

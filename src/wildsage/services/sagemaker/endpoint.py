@@ -15,7 +15,7 @@ from wildsage.services.sagemaker.common import (
     could_not_find,
     key_of,
     list_page,
-    put_new_tags,
+    new_tags,
     sagemaker_arn,
 )
 from wildsage.services.sagemaker.endpoint_plan import (
@@ -52,10 +52,10 @@ class Endpoints:
         }
         if "DeploymentConfig" in request:
             body["LastDeploymentConfig"] = request["DeploymentConfig"]
+        key, tags = deployment.endpoint, new_tags(request)
 
         def store(transaction: Transaction) -> None:
-            put_new_tags(transaction, arn, request)
-            Resources.insert(transaction, deployment.endpoint, arn=arn, status="Creating", at=at, body=body)
+            Resources.insert(transaction, key, arn=arn, status="Creating", at=at, body=body, tags=tags)
             Deployments.put(transaction, deployment)
             transaction.notify(ENDPOINT)
 

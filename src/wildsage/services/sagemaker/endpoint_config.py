@@ -11,7 +11,7 @@ from wildsage.services.sagemaker.common import (
     could_not_find,
     key_of,
     list_page,
-    put_new_tags,
+    new_tags,
     sagemaker_arn,
 )
 from wildsage.services.sagemaker.model import find_model
@@ -47,11 +47,12 @@ class EndpointConfigs:
             if member in body:
                 body[member] = [{"InitialVariantWeight": 1.0, **variant} for variant in body[member]]
         body.setdefault("EnableNetworkIsolation", False)
+        tags = new_tags(request)
 
         def store(transaction: Transaction) -> None:
             key = key_of(context, ENDPOINT_CONFIG, request["EndpointConfigName"])
-            put_new_tags(transaction, arn, request)
-            Resources.insert(transaction, key, arn=arn, status="", at=context.clock.now(), body=body)
+            at = context.clock.now()
+            Resources.insert(transaction, key, arn=arn, status="", at=at, body=body, tags=tags)
 
         try:
             await self._resources.database.write(store)

@@ -13,7 +13,7 @@ from wildsage.services.sagemaker.common import (
     could_not_find,
     key_of,
     list_page,
-    put_new_tags,
+    new_tags,
     require_isolation,
     sagemaker_arn,
 )
@@ -67,11 +67,12 @@ class Models:
         arn = sagemaker_arn(context, MODEL, request["ModelName"])
         body = {name: value for name, value in request.items() if name not in _NOT_STORED}
         body.setdefault("EnableNetworkIsolation", False)
+        tags = new_tags(request)
 
         def store(transaction: Transaction) -> None:
             key = key_of(context, MODEL, request["ModelName"])
-            put_new_tags(transaction, arn, request)
-            Resources.insert(transaction, key, arn=arn, status="", at=context.clock.now(), body=body)
+            at = context.clock.now()
+            Resources.insert(transaction, key, arn=arn, status="", at=at, body=body, tags=tags)
 
         try:
             await self._resources.database.write(store)

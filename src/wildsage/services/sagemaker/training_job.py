@@ -1,6 +1,5 @@
 """CreateTrainingJob, DescribeTrainingJob, ListTrainingJobs, StopTrainingJob, UpdateTrainingJob, DeleteTrainingJob."""
 
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,14 +19,14 @@ from wildsage.services.sagemaker.common import (
     RequirePassableRole,
     key_of,
     list_page,
-    put_new_tags,
+    new_tags,
     require_isolation,
     sagemaker_arn,
 )
 from wildsage.store.database import Transaction
 from wildsage.store.object_access import ObjectAccess, RoleObjects
 from wildsage.store.resources import AlreadyExistsError, Body, Resource, Resources
-from wildsage.store.runs import TRAINING_JOB, Runs
+from wildsage.store.runs import TRAINING_JOB, Runs, first_run_id
 from wildsage.store.tags import Tags
 
 _LONGEST_RUNTIME = 28 * 24 * 3600
@@ -81,11 +80,11 @@ class TrainingJobs:
         at = context.clock.now()
         ahead = self._rules.ahead(request["ResourceConfig"]["InstanceType"])
         body = {**_body(request, image, metrics), **first_step(at, ahead)}
+        tags, run_id = new_tags(request), first_run_id(at)
 
         def store(transaction: Transaction) -> None:
-            put_new_tags(transaction, arn, request)
-            Resources.insert(transaction, key, arn=arn, status="InProgress", at=at, body=body)
-            Runs.queue(transaction, f"train-{uuid.uuid4().hex}.1", key, 1, at)
+            Resources.insert(transaction, key, arn=arn, status="InProgress", at=at, body=body, tags=tags)
+            Runs.queue(transaction, run_id, key, 1, at)
             transaction.notify(CREATED)
 
         try:
