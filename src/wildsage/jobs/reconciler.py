@@ -41,6 +41,7 @@ STOPPING = "training-job-stopping"
 _POLL_SECONDS = 0.025
 _SCAN_SECONDS = 0.25
 _UNNOTICED_SECONDS = 0.1
+_QUEUE_SECONDS = 0.02
 _RETRY_SECONDS = 1.0
 _LAUNCHES = 3
 _PASSING = frozenset(
@@ -117,6 +118,9 @@ class TrainingReconciler:
             woken.clear()
             try:
                 look()
+                if self._capacity.ahead():
+                    # Whoever comes now has to wait anyway: one look for all that come in this time.
+                    await asyncio.sleep(_QUEUE_SECONDS)
             except sqlite3.Error:
                 _log.exception("the store refused to list the runs; trying again")
                 await asyncio.sleep(_RETRY_SECONDS)
