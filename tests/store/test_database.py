@@ -228,18 +228,47 @@ def test_it_says_what_it_wrote_and_whether_it_can(state):
     assert not state.is_writing
 
 
+def test_works_that_a_loop_begins_together_share_a_commit(state):
+    async def together(count):
+        await asyncio.gather(*(state.write(lambda t: None) for _ in range(count)))
+
+    before = state.statistics()
+    asyncio.run(together(100))
+    after = state.statistics()
+    assert (after.works - before.works, after.commits - before.commits) == (100, 1)
+
+
+def test_a_work_that_its_loop_never_handed_over_does_not_hold_up_the_next_loop(state):
+    async def leave():
+        left = asyncio.ensure_future(state.write(lambda t: t.execute(PUT, ("left", "k", "v"))))
+        await asyncio.sleep(0)  # it is begun; the loop ends before it gets to its works
+        return left
+
+    assert asyncio.run(leave()).cancelled()
+    asyncio.run(state.write(lambda t: t.execute(PUT, ("b", "k", "v"))))
+    assert [row["arn"] for row in state.read("SELECT arn FROM tag")] == ["b"]
+
+
+def test_a_write_to_a_closed_database_is_refused(state):
+    state.close()
+    with pytest.raises(DatabaseClosedError):
+        asyncio.run(state.write(lambda t: None))
+    with pytest.raises(DatabaseClosedError):
+        state.write_blocking(lambda t: None)
+
+
 def test_a_commit_waits_for_as_many_works_as_the_last_one_had(state):
     async def together(count):
         return await asyncio.gather(*(state.write(lambda _t: None) for _ in range(count)))
 
     def commits_of_works_that_come_one_by_one():
         state._last_commit = 5.0  # a slow disk: there is time
-        before = state._commits
+        before, taken = state._commits, state._taken
 
         async def one_by_one():
             first = asyncio.ensure_future(state.write(lambda _t: None))
             await asyncio.sleep(0)
-            while state._tasks.qsize():  # until the writer has taken the first
+            while state._taken == taken:  # until the writer has taken the first
                 await asyncio.sleep(0)
             rest = [asyncio.ensure_future(state.write(lambda _t: None)) for _ in range(2)]
             await asyncio.gather(first, *rest)

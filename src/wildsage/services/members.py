@@ -17,7 +17,7 @@ is all. *Refused* ones are an error that names the member and says what to do.
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any, Protocol
@@ -51,19 +51,13 @@ class Shape(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class MemberTable:
     """What becomes of the members of one operation's request, by path."""
 
     honoured: frozenset[str]
     recorded: Mapping[str, str]
     refused: Mapping[str, str]
-
-    @cached_property
-    def refusals(self) -> Sequence[tuple[str, list[str], str, str]]:
-        """Of each refused member: the one it is or is in, the steps to it, its path, and what to do."""
-        split = ((path, path.split("."), advice) for path, advice in self.refused.items())
-        return [(steps[0].removesuffix("[]"), steps, path, advice) for path, steps, advice in split]
 
     @property
     def paths(self) -> frozenset[str]:
@@ -136,8 +130,9 @@ def refuse(
     table = tables(service).get(operation)
     if table is None:
         return
-    for member, steps, path, advice in table.refusals:
-        if member not in request:
+    for path, advice in table.refused.items():
+        steps = _split(path)
+        if steps[0][0] not in request:
             continue
         for value in _values(request, steps):
             if value is not False and value not in _EMPTY:
@@ -158,8 +153,14 @@ def recorded(service: str, operation: str, request: Mapping[str, Any]) -> Mappin
     return {
         path: reason
         for path, reason in listed.items()
-        if any(value is not False and value not in _EMPTY for value in _values(request, path.split(".")))
+        if any(value is not False and value not in _EMPTY for value in _values(request, _split(path)))
     }
+
+
+@cache
+def _split(path: str) -> tuple[tuple[str, bool], ...]:
+    """Return the steps of a path: members, and whether it goes on in each of their elements or values."""
+    return tuple((step.removesuffix("[]"), step.endswith("[]")) for step in path.split("."))
 
 
 def _shown(value: Any) -> str:
@@ -167,21 +168,16 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 128 else f"{text[:128]}…"
 
 
-def _values(value: Any, steps: list[str]) -> Iterator[Any]:
-    if not steps:
-        yield value
-        return
-    step, *rest = steps
-    if not isinstance(value, Mapping):
-        return
-    inner = value.get(step.removesuffix("[]"))
-    if inner is None:
-        return
-    if not step.endswith("[]"):
-        yield from _values(inner, rest)
-        return
-    for element in inner.values() if isinstance(inner, Mapping) else inner:
-        yield from _values(element, rest)
+def _values(value: Any, steps: Sequence[tuple[str, bool]]) -> Sequence[Any]:
+    """Return what a path leads to; nothing where it ends before."""
+    for position, (member, in_each) in enumerate(steps, 1):
+        value = value.get(member) if isinstance(value, Mapping) else None
+        if value is None:
+            return ()
+        if in_each:
+            elements = value.values() if isinstance(value, Mapping) else value
+            return [found for element in elements for found in _values(element, steps[position:])]
+    return (value,)
 
 
 def uncovered(service: str, operation: str, shape: Shape) -> list[str]:

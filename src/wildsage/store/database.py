@@ -22,7 +22,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -32,8 +32,11 @@ from wildsage.store.migrate import migrate
 T = TypeVar("T")
 
 _LARGEST_GROUP = 256
+"""A group that has as many works takes no more of them."""
 _LONGEST_WAIT = 0.005
 """Seconds for which a commit waits for works that are likely to come."""
+_WRITER_CACHE_KIB = 16 * 1024
+"""The indexes of some 100,000 resources: their pages are the writer's alone, and stay valid."""
 _CHECKPOINT_PAGES = 4000
 """The log goes into the database when it has grown by so much, 16 MB: each time costs two more fsyncs."""
 
@@ -72,6 +75,18 @@ class _Task:
     work: Callable[[Transaction], Any]
     waiter: Waiter
     loop: asyncio.AbstractEventLoop | None
+
+
+@dataclass(slots=True)
+class _Arrivals:
+    """Works of one iteration of an event loop, which the writer gets at once, at its end.
+
+    Writer and loop share Python's lock, if not a processor: a writer that is woken for each work interrupts the loop
+    each time, and commits the first work alone.
+    """
+
+    loop: asyncio.AbstractEventLoop
+    tasks: list[_Task] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -135,18 +150,21 @@ class Database:
         self.path = path
         self._durable = durable
         self._room = LogRoom(path)
-        self._readers = threading.local()
+        self._of_thread = threading.local()  # its connection for reading, and its arrivals
         self._reader_connections: list[sqlite3.Connection] = []
-        self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
+        self._batches: queue.SimpleQueue[list[_Task] | None] = queue.SimpleQueue()
         self._listeners: dict[str, list[Callable[[], None]]] = {}
         self._last_group = 0
         self._last_commit = 0.0
         self._closed = False
         self._close_lock = threading.Lock()
-        self._commits = self._works = self._failures = 0
+        self._arrived = self._taken = self._commits = self._works = self._failures = 0
         path.touch(mode=0o600)  # it holds secrets; SQLite gives the files beside it the same mode
         self._connection = self._connect()
         migrate(self._connection, path, migrations)
+        self._connection.execute(f"PRAGMA cache_size = -{_WRITER_CACHE_KIB}")
+        # What a savepoint needs to undo its work: it went through a file that no crash reads.
+        self._connection.execute("PRAGMA temp_store = MEMORY")
         self._writer = threading.Thread(target=self._write_loop, name=f"writer-{path.stem}", daemon=True)
         self._writer.start()
 
@@ -162,11 +180,11 @@ class Database:
         return row
 
     def _reader(self) -> sqlite3.Connection:
-        connection: sqlite3.Connection | None = getattr(self._readers, "connection", None)
+        connection: sqlite3.Connection | None = getattr(self._of_thread, "connection", None)
         if connection is None:
             connection = self._connect()
             connection.execute("PRAGMA query_only = ON")
-            self._readers.connection = connection
+            self._of_thread.connection = connection
             self._reader_connections.append(connection)
         return connection
 
@@ -180,9 +198,8 @@ class Database:
     def statistics(self) -> "Statistics":
         """Return what was written since the start, and what lies on the disk."""
         log = self.path.with_name(f"{self.path.name}-wal")
-        return Statistics(
-            self._commits, self._works, self._failures, self._tasks.qsize(), _size(self.path), _size(log)
-        )
+        waiting = self._arrived - self._taken
+        return Statistics(self._commits, self._works, self._failures, waiting, _size(self.path), _size(log))
 
     # Writing
 
@@ -195,13 +212,16 @@ class Database:
         """
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[T] = loop.create_future()
-        self._submit(_Task(work, waiter, loop))
+        arrivals = self._arrivals(loop)
+        if not arrivals.tasks:
+            loop.call_soon(self._hand_over, arrivals)
+        arrivals.tasks.append(_Task(work, waiter, loop))
         return await waiter
 
     def write_blocking(self, work: Callable[[Transaction], T]) -> T:
         """Like `write`, for threads without an event loop."""
         waiter: Future[T] = Future()
-        self._submit(_Task(work, waiter, None))
+        self._submit([_Task(work, waiter, None)])
         return waiter.result()
 
     def listen(self, topic: str, wake: Callable[[], None]) -> None:
@@ -219,22 +239,42 @@ class Database:
         self.listen(topic, set_event)
 
     def close(self) -> None:
-        """Finish the queued works, then close every connection."""
+        """Finish the works that have arrived (of event loops: this thread's), then close every connection."""
+        arrivals: _Arrivals | None = getattr(self._of_thread, "arrivals", None)
+        if arrivals is not None:
+            self._hand_over(arrivals)
         with self._close_lock:
             if self._closed:
                 return
             self._closed = True
-            self._tasks.put(None)
+            self._batches.put(None)
         self._writer.join()
         # The writer's comes last: the last one to close moves the log into the database, and readers may not.
         for connection in (*self._reader_connections, self._connection):
             connection.close()
 
-    def _submit(self, task: _Task) -> None:
+    def _arrivals(self, loop: asyncio.AbstractEventLoop) -> _Arrivals:
+        found: _Arrivals | None = getattr(self._of_thread, "arrivals", None)
+        if found is None or found.loop is not loop:
+            found = self._of_thread.arrivals = _Arrivals(loop)
+        return found
+
+    def _hand_over(self, arrivals: _Arrivals) -> None:
+        tasks, arrivals.tasks = arrivals.tasks, []
+        if not tasks:  # closing came first
+            return
+        try:
+            self._submit(tasks)
+        except DatabaseClosedError as error:
+            for task in tasks:
+                _Outcome(task, error=error).tell()
+
+    def _submit(self, tasks: list[_Task]) -> None:
         with self._close_lock:
             if self._closed:
                 raise DatabaseClosedError(f"{self.path.name} is closed")
-            self._tasks.put(task)
+            self._arrived += len(tasks)
+            self._batches.put(tasks)
 
     def _write_loop(self) -> None:
         finished = False
@@ -244,22 +284,23 @@ class Database:
                 self._commit_group(self._connection, group)
 
     def _next_group(self) -> tuple[list[_Task], bool]:
-        """Wait for a task, then take all that have queued up behind it, and those that are on their way.
+        """Wait for works, then take all that have queued up behind them, and those that are on their way.
 
         Clients that wait for one commit come back together, but not in one instant. A commit that begins
         with the first of them makes all others wait for the next one: so a group waits until it is as large
         as the last one was, for no longer than that one's commit took.
         """
-        task = self._tasks.get()
+        batch = self._batches.get()
         group: list[_Task] = []
         deadline = time.monotonic() + self._last_commit
-        while task is not None:
-            group.append(task)
-            if len(group) == _LARGEST_GROUP:
+        while batch is not None:
+            group += batch
+            self._taken += len(batch)
+            if len(group) >= _LARGEST_GROUP:
                 return group, False
             wait = deadline - time.monotonic() if len(group) < self._last_group else 0.0
             try:
-                task = self._tasks.get(timeout=wait) if wait > 0 else self._tasks.get_nowait()
+                batch = self._batches.get(timeout=wait) if wait > 0 else self._batches.get_nowait()
             except queue.Empty:
                 return group, False
         return group, True
@@ -299,8 +340,6 @@ class Database:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {'FULL' if self._durable else 'NORMAL'}")
         connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
-        connection.execute("PRAGMA temp_store = MEMORY")
-        connection.execute("PRAGMA cache_size = -16384")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA busy_timeout = 10000")
         return connection
