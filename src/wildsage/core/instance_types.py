@@ -9,6 +9,7 @@ that break the rule are in the tables. Figures are those of the Amazon EC2 insta
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,7 @@ _GPUS = {
 """By family and size; sizes that are not here have one."""
 
 
+@lru_cache(maxsize=1024)
 def capacity_of(instance_type: str) -> Capacity:
     """Return the size of an instance type such as ``ml.m5.xlarge``.
 

@@ -231,6 +231,8 @@ class TrainingJobs:
         for name in names:
             if names.count(name) > 1:
                 raise ValidationError(f"Duplicate channel name: {name!r}. Give each channel its own name")
+        if not channels:
+            return
         objects = self._rules.objects.of_request(context, request["RoleArn"])
         for channel in channels:
             try:
