@@ -14,7 +14,8 @@ import pytest
 
 from wildsage.core.errors import ServiceError
 from wildsage.core.streams import ByteStream, PromisedByteStream
-from wildsage.store.content_files import Span
+from wildsage.store import content_files as content_files_module
+from wildsage.store.content_files import Intake, Span
 from wildsage.store.objects import Objects
 
 
@@ -138,6 +139,46 @@ def test_memory_stays_flat(objects):
         assert peak < 16 << 20
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(("cores", "at_once"), [(1, 1), (2, 1), (3, 2)])
+def test_one_core_is_left_to_the_event_loop(tmp_path, monkeypatch, cores, at_once):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _process: set(range(cores)))
+    lock, inside, seen, original = threading.Lock(), [], [], Intake.write
+
+    def watched(intake, chunks):
+        with lock:
+            inside.append(intake)
+            seen.append(len(inside))
+        original(intake, chunks)
+        with lock:
+            inside.remove(intake)
+
+    monkeypatch.setattr(Intake, "write", watched)
+    store = Objects(tmp_path / "objects")
+
+    async def chunks():
+        for _ in range(8):
+            yield bytes(1 << 20)
+
+    async def scenario():
+        await asyncio.gather(*(store.put(ByteStream(chunks()), ["SHA256"]) for _ in range(6)))
+
+    asyncio.run(scenario())
+    store.close()
+    assert max(seen) == at_once
+
+
+@pytest.mark.parametrize(("size", "rests"), [(16 << 20, True), (4096, False)])
+def test_hashing_lets_go_of_the_core_now_and_then(tmp_path, monkeypatch, size, rests):
+    """At a gigabyte a second, which no MD5 reaches, 16 MiB are sixty stretches."""
+    slept = []
+    monkeypatch.setattr(content_files_module.time, "sleep", slept.append)
+    intake = Intake(tmp_path / "incoming", ["SHA256"])
+    intake.write([os.urandom(size)])
+    intake.close()
+    assert bool(slept) is rests
+    assert len(slept) >= 16 * rests
 
 
 def test_a_reader_keeps_what_is_removed(objects):

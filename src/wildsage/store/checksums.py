@@ -22,11 +22,14 @@ ALGORITHMS = ("CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256", "SHA512", "MD5")
 FULL_OBJECT_ALGORITHMS = frozenset(_POLYNOMIALS)
 """Those whose value for a whole can be had from the values of its parts."""
 
+IN_LANES = FULL_OBJECT_ALGORITHMS - {"CRC32"}
+"""Those of `wildsage.store.lane_crc`, which takes few bytes at a time for the price of many."""
+
 
 class Digest(Protocol):
     """A running checksum, like those of `hashlib`."""
 
-    def update(self, data: bytes, /) -> None:
+    def update(self, data: bytes | memoryview, /) -> None:
         """Take in more bytes."""
         ...
 
@@ -85,7 +88,7 @@ class _Crc32:
     def __init__(self) -> None:
         self._value = 0
 
-    def update(self, data: bytes, /) -> None:
+    def update(self, data: bytes | memoryview, /) -> None:
         self._value = zlib.crc32(data, self._value)
 
     def digest(self) -> bytes:

@@ -28,7 +28,7 @@ class LaneCrc:
         self._ones = (1 << width) - 1
         self._state = self._ones
 
-    def update(self, data: bytes, /) -> None:
+    def update(self, data: bytes | memoryview, /) -> None:
         """Take in more bytes."""
         block = _LANE * _MOST_LANES
         view = memoryview(data)

@@ -36,6 +36,7 @@ T = TypeVar("T")
 
 _CHUNK = 1 << 20
 _NICENESS = 10
+_THREADS = 8
 _INCOMING = "incoming"
 
 
@@ -58,9 +59,8 @@ class Objects:
         self._folder = folder
         self._incoming = folder / _INCOMING
         self._session = secrets.token_hex(4)
-        self._threads = ThreadPoolExecutor(
-            max_workers=8, thread_name_prefix="objects", initializer=_step_back
-        )
+        self._threads = ThreadPoolExecutor(_THREADS, "objects", initializer=_step_back)
+        self._hashing = ThreadPoolExecutor(_hashing_threads(), "hashing", initializer=_step_back)
         self._readers: Counter[str] = Counter()
         self._doomed: set[str] = set()
         self._released: deque[str] = deque()  # blobs of leases that have ended
@@ -74,6 +74,7 @@ class Objects:
 
     def close(self) -> None:
         """Wait for file operations under way."""
+        self._hashing.shutdown()
         self._threads.shutdown()
 
     # Storing
@@ -141,7 +142,7 @@ class Objects:
             await self._write(intake, batch)
 
     def _write(self, intake: Intake, batch: list[bytes]) -> "asyncio.Future[None]":
-        return asyncio.get_running_loop().run_in_executor(self._threads, intake.write, batch)
+        return asyncio.get_running_loop().run_in_executor(self._hashing, intake.write, batch)
 
     def _finish(self, intake: Intake) -> Blob:
         blob_id = self._new_id()
@@ -323,6 +324,15 @@ class Objects:
 
     async def _run(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+
+def _hashing_threads() -> int:
+    """Return how many streams are hashed at a time: one, or all cores but one.
+
+    With more than there are cores, the one that holds the interpreter's lock may have to wait for those that hash
+    without it, each for as long as the scheduler lets it, and the event loop waits with it.
+    """
+    return min(_THREADS, max(1, len(os.sched_getaffinity(0)) - 1))
 
 
 def _step_back() -> None:
