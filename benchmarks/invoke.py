@@ -26,8 +26,12 @@ CALLS = 3000
 ALONE = 500
 CONNECTIONS = 16
 UPLOAD = 1 << 30
+FEWEST_UPLOADS = 3
 UPLOADER = """
-import sys, boto3
+import os, sys, boto3
+# On the client's core as well, and behind the client there: it is the server that is measured. Niceness alone leaves
+# the client waiting for a millisecond and more.
+os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 url, key, secret, path, bucket = sys.argv[1:]
 s3 = boto3.client("s3", "us-west-2", endpoint_url=url, aws_access_key_id=key, aws_secret_access_key=secret)
 s3.list_objects_v2(Bucket=bucket)
@@ -61,7 +65,7 @@ def run(rounds: int) -> Iterator[Reading]:
                 samples.extend([load] * kept)
             os.sched_setaffinity(worker, {cores.SERVER})
             alone += [added(one_socket(server.data_dir), ours, theirs, request)] * kept
-        quiet, busy = during_an_upload(server, endpoint)
+        quiet, busy = zip(*during_uploads(server, endpoint, max(FEWEST_UPLOADS, rounds)), strict=True)
     rates = tuple(load.rate for load in bare)
     what = f"InvokeEndpoint, {CONNECTIONS} connections"
     yield Reading(
@@ -76,7 +80,7 @@ def run(rounds: int) -> Iterator[Reading]:
         f"… added p50 at {CONNECTIONS}",
         tuple(one.quantile(0.5) - other.quantile(0.5) for one, other in both), "ms", "≤ 1",
     )  # fmt: skip
-    yield Reading("… p99 at 1 connection while 1 GiB is uploaded", (busy,), "ms", "≤ 3 × without", (quiet,))
+    yield Reading("… p99 at 1 connection while 1 GiB is uploaded", busy, "ms", "≤ 3 × without", quiet)
 
 
 def rates_of(loads: list[Load]) -> tuple[float, ...]:
@@ -117,28 +121,22 @@ def added(worker, server, plain: Request, signed: Request) -> float:
     return medians[1] - medians[0]
 
 
-def during_an_upload(server: Server, endpoint: str) -> tuple[float, float]:
-    """Return the 99th percentile of invocations one after another, without and while a GiB is uploaded."""
+def during_uploads(server: Server, endpoint: str, rounds: int) -> Iterator[tuple[float, float]]:
+    """Yield the 99th percentile of invocations one after another, without and while a GiB is uploaded."""
     server.make_bucket()
     path = server.data_dir / "large"
     with path.open("wb") as file:
         for _ in range(UPLOAD >> 20):
             file.write(os.urandom(1 << 20))
-    calls = send_endlessly(address_of(server.url), invocation(server, endpoint))
-    quiet = [next(calls) for _ in range(CALLS)]
-    # On the client's core as well, and behind the client there: it is the server that is measured.
-    command = [
-        "nice",
-        "-n",
-        "19",
-        sys.executable,
-        "-c",
-        UPLOADER,
-        server.url,
-        *server.keys,
-        str(path),
-        BUCKET,
-    ]
+    command = [sys.executable, "-c", UPLOADER, server.url, *server.keys, str(path), BUCKET]
+    for _ in range(rounds):
+        calls = send_endlessly(address_of(server.url), invocation(server, endpoint))
+        quiet = list(islice(calls, CALLS))
+        yield p99(quiet), p99(during(command, calls))
+
+
+def during(command: list[str], calls: Iterator[float]) -> list[float]:
+    """Return the seconds of each call while a command runs, from the moment that it says to be ready."""
     with subprocess.Popen(command, stdout=subprocess.PIPE) as uploader:
         assert uploader.stdout is not None
         uploader.stdout.readline()
@@ -147,4 +145,9 @@ def during_an_upload(server: Server, endpoint: str) -> tuple[float, float]:
             busy.append(next(calls))
     if uploader.returncode:
         raise RuntimeError(f"the upload ended with {uploader.returncode}")
-    return tuple(1000 * statistics.quantiles(samples, n=100)[98] for samples in (quiet, busy))
+    return busy
+
+
+def p99(seconds: list[float]) -> float:
+    """Return the 99th percentile, in milliseconds."""
+    return 1000 * statistics.quantiles(seconds, n=100)[98]
