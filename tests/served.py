@@ -24,19 +24,20 @@ REGION = "us-west-2"
 
 
 @contextlib.contextmanager
-def composed(settings, sandbox="auto"):
+def composed(settings, sandbox="auto", clock=None):
     """Yield an application that has not started; its store is closed behind the block."""
     with OpenStore(settings.layout, settings.account) as store:
         health = Health(settings.layout.root, (store.state, store.telemetry))
-        yield Application(settings, store, health, SystemClock(), choose(sandbox))
+        yield Application(settings, store, health, clock or SystemClock(), choose(sandbox))
 
 
 class ServedApplication:
     """An application on the data directory ``FOLDER/data``, until the block ends."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, clock=None):
         self.layout = Layout(folder / "data")
         self.layout.make()
+        self._clock = clock
         self._cache = folder / "cache"
         self._ready: Future = Future()
 
@@ -79,7 +80,8 @@ class ServedApplication:
             await application.stop()
 
         try:
-            with composed(Settings(self.layout, self._cache, "123456789012", url)) as application:
+            settings = Settings(self.layout, self._cache, "123456789012", url)
+            with composed(settings, clock=self._clock) as application:
                 uvloop.run(run(application))
         except Exception as error:
             if self._ready.done():

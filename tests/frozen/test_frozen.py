@@ -1,24 +1,19 @@
 """The data directory of every earlier release opens, and says what it said."""
 
 import json
-import tarfile
-from pathlib import Path
 
 import pytest
-from tests.frozen.describe import FOLDER, clients, describe_everything
-from tests.served import ServedApplication
-
-ARCHIVES = sorted(FOLDER.glob("state-*.tar.gz"))
+from tests.frozen.opening import FOLDER, archive_of, description_of, opened_at, unpack
+from tests.frozen.releases import RELEASES, describe_everything
 
 
-def test_there_is_a_frozen_directory():
-    assert ARCHIVES
+def test_every_release_is_frozen():
+    assert sorted(FOLDER.glob("state-*.tar.gz")) == sorted(map(archive_of, RELEASES))
 
 
-@pytest.mark.parametrize("archive", ARCHIVES, ids=lambda path: path.name)
-def test_a_data_directory_of_an_earlier_release_opens(archive, tmp_path):
-    with tarfile.open(archive) as tar:
-        tar.extractall(tmp_path / "data", filter="data")
-    expected = json.loads(Path(str(archive).replace(".tar.gz", ".json")).read_text())
-    with ServedApplication(tmp_path) as server:
-        assert describe_everything(clients(server.url, tmp_path / "data")) == expected
+@pytest.mark.parametrize("version", RELEASES)
+def test_a_data_directory_of_an_earlier_release_opens(version, tmp_path):
+    frozen_at = unpack(version, tmp_path)
+    expected = json.loads(description_of(version).read_text())
+    with opened_at(tmp_path, frozen_at) as opened:
+        assert describe_everything(opened, version) == expected

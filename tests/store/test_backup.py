@@ -3,11 +3,12 @@
 import json
 import shutil
 import sqlite3
-import tarfile
 import threading
 
 import pytest
-from tests.frozen.describe import FOLDER, clients, describe_everything
+from tests.frozen.opening import opened_at, unpack
+from tests.frozen.release_0_2_0 import KEPT
+from tests.frozen.releases import NEWEST, describe_everything
 from tests.served import ServedApplication
 
 from wildsage.core.clock import SystemClock
@@ -16,34 +17,22 @@ from wildsage.store.backup import back_up, restore
 from wildsage.store.bundles import BundleError
 from wildsage.store.layout import Layout
 
-FROZEN = max(FOLDER.glob("state-*.tar.gz"))
-
-
-def unpack(folder):
-    (folder / "data").mkdir(parents=True)
-    with tarfile.open(FROZEN) as archive:
-        archive.extractall(folder / "data", filter="data")
-    return folder
-
-
-def described(server):
-    return describe_everything(clients(server.url, server.layout.root))
-
 
 @pytest.mark.parametrize("name", ["state.tar", pytest.param("folder", marks=pytest.mark.faults)])
 def test_every_describe_is_identical_after_backup_and_restore(tmp_path, name):
-    with ServedApplication(unpack(tmp_path / "old")) as server:
-        before = described(server)
-        keys = server.layout.credentials.read_text()
-        summary = back_up(server.layout, tmp_path / name, SystemClock())
+    frozen_at = unpack(NEWEST, tmp_path / "old")
+    with opened_at(tmp_path / "old", frozen_at) as old:
+        before = describe_everything(old, NEWEST)
+        keys = old.layout.credentials.read_text()
+        summary = back_up(old.layout, tmp_path / name, SystemClock())
         assert summary.objects > 0
         assert summary.damaged == []
-        assert not [path for path in server.layout.root.iterdir() if path.name.startswith(".")]
+        assert not [path for path in old.layout.root.iterdir() if path.name.startswith(".")]
     assert (tmp_path / name).stat().st_mode & 0o077 == 0
     restore(tmp_path / name, tmp_path / "new" / "data")
-    with ServedApplication(tmp_path / "new") as server:
-        assert described(server) == before
-        assert server.layout.credentials.read_text() == keys  # clients that were set up go on
+    with opened_at(tmp_path / "new", frozen_at) as new:
+        assert describe_everything(new, NEWEST) == {**before, KEPT: []}
+        assert new.layout.credentials.read_text() == keys  # clients that were set up go on
 
 
 def test_a_backup_while_clients_write_and_delete_is_of_one_moment(tmp_path):
