@@ -136,6 +136,7 @@ class Application:
         self._account = settings.account
         self._clock = clock
         self._state, self._telemetry, self._health = store.state, store.telemetry, health
+        health.broken = lambda: self.handlers.broken
         self._buckets = Buckets(self._state, store.objects, clock)
         self._resources = Resources(self._state)
         self._keys = AccessKeys(self._state, store.owner)
