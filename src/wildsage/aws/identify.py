@@ -24,6 +24,7 @@ from wildsage.aws.protocols.rest_xml import RestXmlProtocol
 from wildsage.aws.protocols.rpc_v2_cbor import RpcV2CborProtocol
 from wildsage.aws.protocols.s3 import S3Protocol
 from wildsage.aws.texts import load
+from wildsage.core.arns import REGION
 from wildsage.core.errors import NotImplementedOperationError
 
 PROTOCOLS: Mapping[str, type[Protocol]] = {
@@ -42,9 +43,9 @@ _SPECIAL: Mapping[str, Callable[[Service], Protocol]] = {
 
 _CREDENTIAL = re.compile(r"Credential=([^,\s]+)")
 _AWS_HOST = re.compile(r"(?P<labels>.+)\.amazonaws\.com(?:\.cn)?", re.IGNORECASE)
-_REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-\d+")
+_REGION = re.compile(REGION)
 _ACTION = re.compile(r"(?:^|&)Action=")
-_S3_LABEL = re.compile(r"s3(-fips|-accelerate|-external-1)?(?:-(?P<region>[a-z]{2,4}(?:-[a-z]+)+-\d+))?")
+_S3_LABEL = re.compile(rf"s3(-fips|-accelerate|-external-1)?(?:-(?P<region>{REGION}))?")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,8 @@
 import ipaddress
 import re
 
+from wildsage.core.arns import REGION
+
 AWS_DOMAINS = (
     "amazonaws.com",
     "amazonaws.com.cn",
@@ -36,7 +38,7 @@ SERVICES = frozenset(
 )
 """The services that Wildsage has, as `service_of` names them. Requests for all others are refused."""
 
-_REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-\d+|us-gov")
+_REGION = re.compile(rf"{REGION}|us-gov")
 _SIDE_LABELS = frozenset({"dualstack", "global", "vpce"})
 _S3 = re.compile(rf"s3(-fips|-accelerate|-external-1|-({_REGION.pattern}))?")
 

@@ -1,4 +1,4 @@
-"""Amazon Resource Names: build, parse, and the partition of a region."""
+"""Amazon Resource Names: build, parse; the form of a region's name, and its partition."""
 
 import re
 from dataclasses import dataclass
@@ -14,6 +14,9 @@ _PARTITION_OF_PREFIX = (
     ("eu-isof-", "aws-iso-f"),
     ("eusc-", "aws-eusc"),
 )
+
+REGION = r"[a-z]{2,4}(?:-[a-z]+)+-\d+"
+"""Pattern of a region's name, whether there is such a region or not."""
 
 ROLE_ARN = re.compile(
     r"arn:aws[a-z-]*:iam::(?P<account>\d{12}):role(?P<path>/(?:[!-~]+/)?)(?P<name>[\w+=,.@-]{1,64})"

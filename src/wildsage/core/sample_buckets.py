@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterator
 
+from wildsage.core.arns import REGION
+
 SAMPLES_ACCOUNT = "000000000000"
 """Owns the public sample buckets: all accounts read them, and none writes there."""
 
@@ -14,8 +16,7 @@ _REGIONAL = (
     "sagemaker-servicecatalog-seedcode",
 )
 _GLOBAL_REGION = "us-east-1"
-_REGION = r"[a-z]{2,4}(?:-[a-z]+)+-\d+"
-_NAME = re.compile(rf"(?:{'|'.join(_REGIONAL)})-(?P<region>{_REGION})")
+_NAME = re.compile(rf"(?:{'|'.join(_REGIONAL)})-(?P<region>{REGION})")
 
 HOW_TO_FILL = (
     "Wildsage fills the public sample buckets from this machine alone: `wildsage seed --list` shows what it can make,"

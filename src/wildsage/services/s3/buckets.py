@@ -4,6 +4,7 @@ import ipaddress
 import re
 from typing import Any
 
+from wildsage.core.arns import REGION
 from wildsage.core.context import RequestContext
 from wildsage.core.errors import ServiceError, ValidationError
 from wildsage.services.operation import Request, Response, operation
@@ -16,7 +17,7 @@ from wildsage.store.object_index import BucketRecord, no_such_bucket
 
 _MOST_BUCKETS = 10_000
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
-_REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-\d+")
+_REGION = re.compile(REGION)
 _RESERVED_PREFIXES = ("xn--", "sthree-", "amzn-s3-demo-")
 _RESERVED_SUFFIXES = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
 _ALL_BLOCKED = {
