@@ -201,6 +201,17 @@ def test_every_backend_carries_a_run(run, sandbox):
         assert tar.getnames() == ["m"]
 
 
+def test_what_the_containers_processes_used_is_counted(run, sandbox):
+    """Where nobody waits for the container's first process, only its launcher is counted: 15 MB, no time."""
+    loop = "i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done"
+    script = f"{loop}; head -c 60000000 /dev/zero | tail -c 60000000 > /dev/null"
+    record = run_script(run, script, sandbox=sandbox)
+    used = next(event.detail for event in run.folder.events() if event.kind == "exited")
+    assert record.outcome == "completed"
+    assert 50 << 20 < used["peak_memory_bytes"] < 500 << 20
+    assert 0.05 < used["cpu_seconds"] < 30
+
+
 def test_a_killed_supervisor_takes_its_container_along(run, sandbox):
     """No lock and no exit record: the server knows the run is lost, and nothing goes on behind its back."""
     beat = run.folder.ml / "beat"

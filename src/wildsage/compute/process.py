@@ -12,8 +12,10 @@ from typing import Any
 
 from wildsage.compute.base import LaunchError
 from wildsage.compute.limits import Confinement
+from wildsage.compute.orphans import reap_orphan
 
 _PID_PATIENCE_SECONDS = 2.0
+_ORPHAN_PATIENCE_SECONDS = 5.0
 
 
 class ContainerProcess:
@@ -22,7 +24,7 @@ class ContainerProcess:
     Parameters
     ----------
     process
-        The outermost process. It ends after everything in the container has.
+        The outermost process. Everything in the container ends with it, if not before.
     status
         A pipe on which that process reports JSON lines in bubblewrap's form: ``child-pid`` (leader of the
         command's process group) and, once the command ran, ``exit-code``.
@@ -49,6 +51,8 @@ class ContainerProcess:
         code = self._process.wait()
         if self._status >= 0:
             self._read_status()
+        if "child-pid" in self._report:
+            reap_orphan(self._report["child-pid"], _ORPHAN_PATIENCE_SECONDS)
         if code > 0 and "exit-code" not in self._report and not self._killed:
             raise LaunchError(f"the sandbox could not be set up (its launcher ended with code {code})")
         if code < 0:

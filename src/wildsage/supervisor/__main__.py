@@ -5,6 +5,7 @@ import signal
 import sys
 from pathlib import Path
 
+from wildsage.compute.orphans import adopt_orphans
 from wildsage.supervisor.liveness import LOCK_FILE, take_lock
 from wildsage.supervisor.run import Run
 
@@ -25,6 +26,7 @@ def main(arguments: list[str]) -> int:
         take_lock(folder / LOCK_FILE)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(number, _take_no_notice)
+    adopt_orphans()
     Run(folder).carry()
     return 0
 

@@ -303,7 +303,10 @@ def _full(error: OSError, what: str) -> str:
 
 
 def _usage() -> dict[str, float]:
-    """Return the peak memory of the container's largest process, and the processor time of all of them."""
+    """Return the peak memory of the container's largest process, and the processor time of all of them.
+
+    Of those that somebody waited for, as `orphans` does; what is killed with the container is not counted.
+    """
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return {
         "peak_memory_bytes": used.ru_maxrss * 1024,
