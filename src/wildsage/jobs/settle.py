@@ -133,10 +133,7 @@ class Settlement:
         objects = self._objects.of(role_of(job), job.key.region)
         bucket, prefix = split_s3_uri(job.body["OutputDataConfig"]["S3OutputPath"])
         if objects.bucket(bucket) is None:
-            raise ArtifactError(
-                f"the output bucket {bucket} does not exist; artifacts could not be stored."
-                " Create it (aws s3 mb) and run the job again"
-            )
+            raise ArtifactError(f"the output bucket {bucket} does not exist; artifacts could not be stored")
         base = "/".join(part for part in (prefix.rstrip("/"), job.key.name, "output") if part)
         for path in sorted(folder.out.rglob("*")):
             if path.is_file():

@@ -181,7 +181,7 @@ class ObjectReader:
         if response.status == 404:
             raise _failure(item, f"does not exist{said}")
         if response.status == 412:
-            raise _failure(item, f"has changed since the job was created{said}; run the job again")
+            raise _failure(item, f"has changed since the job was created{said}")
         if response.status == 403:
             raise _failure(item, f"cannot be read: access denied to the job's role{said}")
         raise _failure(item, f"cannot be read{said}")
