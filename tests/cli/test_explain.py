@@ -31,7 +31,7 @@ def house(tmp_path_factory):
         folder = root / "image"
         folder.mkdir()
         (folder / "train").write_text(TRAIN)
-        (folder / "serve").write_text("#!/bin/sh\necho cannot serve; exit 4\n")
+        (folder / "serve").write_text("#!/bin/sh\necho cannot serve $(date +%s%N); exit 4\n")
         for program in folder.iterdir():
             program.chmod(0o755)
         RegisteredImages(platform.layout.images).add_directory("replayed:1", folder)
@@ -85,6 +85,7 @@ def test_a_failed_job_is_explained_after_its_run_is_gone(house):
     assert run["channels"] == [{"name": "train", "objects": 1, "bytes": 10}]
     assert run["exit"]["exit_code"] == 7
     assert run["usage"]["peak_memory_bytes"] > 1 << 20
+    assert run["usage"]["cpu_seconds"] > 0.01, "of the script's Python, not of the sandbox alone"
     assert run["artifacts"].keys() == {"model.tar.gz"}
     assert run["sandbox"]["level"] in (1, 2, 3)
     assert run["log_tail"][0] == "the input"
@@ -165,7 +166,10 @@ def test_an_endpoint_that_fails_keeps_what_its_workers_said(house):
     assert {run["exit"]["exit_code"] for run in said["runs"] if "exit" in run} == {4}
     # One that has just ended may not be settled yet.
     assert {run["ending"]["kind"] for run in said["runs"] if "ending" in run} == {"exited"}
-    assert said["log"]["tail"][-1] == "cannot serve"
+    assert all(line.startswith("cannot serve ") for line in said["log"]["tail"])
+    assert len(said["log"]["tail"]) > 1
+    assert said["log"]["tail"] == sorted(said["log"]["tail"]), "of several workers, in the order of time"
+    assert "because     exited: the container ended with exit code 4" in wildsage(house, "explain", "mute")[1]
     assert said["next_step"]["cause"] == "endpoint"
     assert [step["status"] for step in said["transitions"]] == ["Creating", "Failed"]
 

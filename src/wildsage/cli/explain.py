@@ -121,7 +121,7 @@ def _facts(run: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     elif "events" in run:
         yield "ended", "not yet, or lost"
     if "ending" in run:
-        yield "because", f"{run['ending']['kind']} {run['ending']['detail']}".strip()
+        yield "because", ": ".join(filter(None, (run["ending"]["kind"], run["ending"]["detail"])))
     artifacts = run.get("artifacts", {})
     yield "wrote", ", ".join(f"{name} ({size(count)})" for name, count in artifacts.items())
 

@@ -18,7 +18,7 @@ from wildsage.serving.deployments import ENDPOINT
 from wildsage.serving.placements import Placements
 from wildsage.store.layout import Layout
 from wildsage.store.log_groups import GroupNotFoundError
-from wildsage.store.logs import LogStream, LogStreams
+from wildsage.store.logs import LogStreams
 from wildsage.store.resources import Key, Resource, Resources
 from wildsage.store.run_records import RunRecords
 from wildsage.store.runs import TRAINING_JOB, Runs
@@ -159,15 +159,15 @@ class Explanations:
             streams = self.logs.streams(group, prefix)
         except GroupNotFoundError:
             streams = []
-        newest = sorted(streams, key=lambda stream: stream.name)[-_TAIL_STREAMS:]
+        streams.sort(key=lambda stream: stream.last_event_ms or stream.created_at * 1000)
+        newest = streams[-_TAIL_STREAMS:]
+        frames = [frame for stream in newest for frame in self.logs.read_backward(stream, None, _TAIL_LINES)]
+        frames.sort(key=lambda frame: frame.timestamp_ms)
         return {
             "group": group_name,
             "streams": [stream.name for stream in streams],
-            "tail": [line for stream in newest for line in self._tail(stream)][-_TAIL_LINES:],
+            "tail": [frame.message for frame in frames[-_TAIL_LINES:]],
         }
-
-    def _tail(self, stream: LogStream) -> list[str]:
-        return [frame.message for frame in self.logs.read_backward(stream, None, _TAIL_LINES)]
 
 
 def _timed(
