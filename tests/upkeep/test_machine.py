@@ -132,6 +132,7 @@ def test_uninstall_lists_everything_and_leaves_nothing(home):
     for part in ("state.db", "credentials.json", "Jupyter kernel", "the data directory", "the cache", "the server",
                  "the proxy", "supervisor", "its container", "ephemeral server that was killed"):  # fmt: skip
         assert part in listed
+    assert "wildsage up --data-dir" in listed
     assert "Nothing was changed" in listed
     assert {line.split()[0] for line in before} <= {line.split()[0] for line in home.processes()}
     assert "All of it is gone" in home.run("uninstall", "--yes")
@@ -140,6 +141,19 @@ def test_uninstall_lists_everything_and_leaves_nothing(home):
     assert not home.layout.root.exists()
     assert not kernel.exists()
     assert "Nothing of Wildsage is here" in home.run("uninstall")
+
+
+def test_uninstall_names_the_servers_of_other_data_directories(home):
+    other = home.root / "other"
+    home.run("up", "-d", "--port", "0", "--data-dir", str(other))
+    try:
+        assert f"wildsage uninstall --data-dir {other}" in home.run("uninstall", "--yes")
+        own = home.run("uninstall", "--data-dir", str(other))
+        assert "the server" in own
+        assert f"wildsage uninstall --data-dir {other}" not in own
+        assert home.run("status", "--data-dir", str(other)).startswith("server ")
+    finally:
+        home.run("down", "--data-dir", str(other))
 
 
 @pytest.mark.faults

@@ -9,6 +9,7 @@ from wildsage.cli.server import default_cache_dir
 from wildsage.store.layout import Layout
 from wildsage.upkeep.ending import StillRunningError
 from wildsage.upkeep.machine import inventory, uninstall
+from wildsage.upkeep.processes import servers
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -26,6 +27,13 @@ def execute(arguments: argparse.Namespace) -> int:
     """Print the list; remove what is on it."""
     layout, cache = Layout(arguments.data_dir), default_cache_dir()
     things = inventory(layout, cache)
+    for server in servers():
+        if server.data_dir is not None and server.data_dir != layout.root.resolve():
+            print(
+                f"left alone, because it is another data directory's: the server of {server.data_dir} (process"
+                f" {server.pid}); `wildsage uninstall --data-dir {server.data_dir}` is for that one",
+                file=sys.stderr,
+            )
     if not things:
         print(f"Nothing of Wildsage is here: neither {layout.root} nor {cache} exists.")
         return 0

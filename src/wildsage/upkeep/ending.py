@@ -11,7 +11,7 @@ from wildsage.clients.service import stop_proxy
 from wildsage.store.directory_lock import directory_owner, is_free
 from wildsage.store.layout import Layout
 from wildsage.supervisor.folder import living_runs
-from wildsage.upkeep.processes import ProcessInfo, descendants, is_running, processes_about
+from wildsage.upkeep.processes import ProcessInfo, command_of, descendants, is_running, processes_about
 
 SERVER_PATIENCE_SECONDS = 15.0
 RUN_PATIENCE_SECONDS = 10.0
@@ -105,11 +105,13 @@ def running(layout: Layout) -> list[tuple[ProcessInfo, str]]:
             continue
         if "wildsage.supervisor" in process.command:
             found.append((process, "supervisor of a job or endpoint worker"))
-            found += [(ProcessInfo(pid, ""), "its container") for pid in descendants(process.pid)]
+            found += [
+                (ProcessInfo(pid, command_of(pid)), "its container") for pid in descendants(process.pid)
+            ]
         elif "wildsage.clients.service" in process.command:
             found.append((process, "the proxy that brings clients here"))
     if server is not None:
-        found.insert(0, (ProcessInfo(server, ""), "the server"))
+        found.insert(0, (ProcessInfo(server, command_of(server)), "the server"))
     return found
 
 

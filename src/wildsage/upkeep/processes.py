@@ -46,6 +46,17 @@ def listening_on(port: int) -> ProcessInfo | None:
     return None
 
 
+def servers() -> Iterator[ProcessInfo]:
+    """Yield the Wildsage servers that run on this machine, those aside that end with whoever started them."""
+    for pid in _pids():
+        words = arguments_of(pid)
+        names = {Path(word).name for word in words}
+        if {"wildsage", "up"} <= names and "--ephemeral" not in names:
+            for link in map(Path, _descriptors(pid)):
+                if link.name == Layout(Path()).lock.name:
+                    yield ProcessInfo(pid, shlex.join(words), link.parent)
+
+
 def command_of(pid: int) -> str:
     """Return a process's command line; empty where it is gone."""
     return shlex.join(arguments_of(pid))
