@@ -1,8 +1,8 @@
 """The gateway: from the bytes of a request, through a list of steps, to the bytes of its response."""
 
 import logging
-import os
 from collections.abc import Awaitable, Callable, Mapping
+from random import Random
 
 from wildsage.aws.browsers import Browsers
 from wildsage.aws.caller import Caller
@@ -76,6 +76,7 @@ class Gateway:
         self._validators: dict[str, Validator] = {}
         self._browsers = browsers
         self._heads = Heads()
+        self._random = Random()  # noqa: S311 - request ids are unique, and guard nothing
         self._log = RequestLog(instruments or Instruments(), clock)
 
     def warm(self) -> None:
@@ -93,7 +94,7 @@ class Gateway:
             return await self._answer_internal(request)
         began = self._log.begin()
         call: Call | None = None
-        request_id = _new_request_id()
+        request_id = _request_id(self._random.getrandbits(128))
         request.head = self._heads.of(request)
         code = ""
         try:
@@ -223,11 +224,10 @@ class Gateway:
             )
 
 
-def _new_request_id() -> str:
-    """Return a UUID of version 4, in a third of the time that the standard library takes for its text."""
-    digits = os.urandom(16).hex()
-    variant = "89ab"[int(digits[16], 16) & 3]
-    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
+def _request_id(bits: int) -> str:
+    """Return random bits as a UUID of version 4, in a fifth of the time that the standard library takes."""
+    digits = f"{bits:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{'89ab'[bits & 3]}{digits[17:20]}-{digits[20:]}"
 
 
 def _is_plain_question(request: HttpRequest) -> bool:

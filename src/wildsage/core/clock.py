@@ -2,6 +2,7 @@
 
 import time
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Protocol
 
 
@@ -31,5 +32,11 @@ class SystemClock:
 
 def iso8601(epoch_seconds: float) -> str:
     """Render a time as ``2026-01-31T12:00:00.000Z``."""
-    moment = datetime.fromtimestamp(epoch_seconds, UTC)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    seconds, microseconds = divmod(round(epoch_seconds * 1_000_000), 1_000_000)
+    return f"{_whole(seconds)}.{microseconds // 1000:03d}Z"
+
+
+@lru_cache(maxsize=64)
+def _whole(seconds: int) -> str:
+    # A log has many lines of one second.
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
