@@ -22,11 +22,15 @@ REGION = "eu-west-1"
 
 @dataclass
 class ObjectServer:
-    """State and switches of the server; `faults` are taken one per object request."""
+    """State and switches of the server; `faults` are taken one per object request.
+
+    Of objects in `any_version` a request need not name the version.
+    """
 
     objects: dict = field(default_factory=dict)
     faults: list = field(default_factory=list)
     forbidden: set = field(default_factory=set)
+    any_version: set = field(default_factory=set)
     requests: list = field(default_factory=list)
     credentials_given: int = 0
     url: str = ""
@@ -83,7 +87,8 @@ class Handler(BaseHTTPRequestHandler):
         if path not in store.objects:
             return self.error(404, "NoSuchKey")
         content = store.objects[path]
-        if self.headers["If-Match"] != f'"{etag_of(content)}"':
+        wanted = self.headers["If-Match"]
+        if wanted is not None and wanted != f'"{etag_of(content)}"':
             return self.error(412, "PreconditionFailed")
         start = int((self.headers.get("Range") or "bytes=0-")[6:-1])
         if fault == "half":
@@ -103,7 +108,8 @@ class Handler(BaseHTTPRequestHandler):
         again = sign_request(
             KEY, "GET", self.server.store.url + self.path, region=REGION, at=epoch, headers=extra
         )
-        return again["authorization"] == self.headers["Authorization"] and "if-match" in names
+        is_named = "if-match" in names or self.path in self.server.store.any_version
+        return again["authorization"] == self.headers["Authorization"] and is_named
 
     def error(self, status, code):
         self.reply(status, f"<Error><Code>{code}</Code><Message>about {code}</Message></Error>".encode())

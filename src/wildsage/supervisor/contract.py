@@ -26,8 +26,8 @@ from typing import Any, Literal
 from wildsage.compute.base import Limits, Mount
 
 __all__ = [
-    "Channel", "Event", "EventKind", "ExitRecord", "InputObject", "JobFile", "Limits", "Mount", "Outcome", "Program",
-    "StopReason", "StopRequest",
+    "Channel", "Event", "EventKind", "ExitRecord", "InputMode", "InputObject", "JobFile", "Limits", "Mount", "Outcome",
+    "Program", "Share", "StopReason", "StopRequest",
 ]  # fmt: skip
 
 JOB_FILE = "job.json"
@@ -54,6 +54,10 @@ class InputObject:
         What it was when the job was created: a changed object fails the job instead of mixing versions.
     is_archive
         Of a model: extracted at its place instead of being put there as it is.
+    files
+        Short cut, where server and supervisor share a machine: the files whose contents, one behind the
+        other, are the object. They belong to the store: read, never written. Where they are absent or
+        gone, the object is fetched.
     """
 
     bucket: str
@@ -62,14 +66,72 @@ class InputObject:
     size: int
     etag: str
     is_archive: bool = False
+    files: tuple[str, ...] = ()
+
+
+InputMode = Literal["File", "FastFile", "Pipe"]
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Which part of a channel this host gets: the `index`-th (from 0) of `count` hosts."""
+
+    index: int = 0
+    count: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """An input channel in File mode: its objects are brought to ``input/data/NAME`` before the start."""
+    """An input channel.
+
+    Attributes
+    ----------
+    objects
+        All of them, in their order; of an augmented manifest, the manifest alone.
+    mode
+        ``File``: brought to ``input/data/NAME`` before the start. ``FastFile``: seen there read-only.
+        ``Pipe``: streamed through the FIFOs ``input/data/NAME_0``, ``NAME_1``, …
+    gzip
+        ``Pipe``: each object is decompressed.
+    wrap_records
+        ``Pipe``: each object, or each attribute of a manifest's line, becomes one RecordIO record.
+    attributes
+        ``Pipe``: the object is an augmented manifest, and these attributes of its lines are streamed.
+    seed
+        ``Pipe``: objects (lines of an augmented manifest) come in an order drawn from it, anew in each epoch.
+    share
+        ``ShardedByS3Key``: what of them this host gets.
+    folder, writable
+        Instead of objects: a folder of this machine that the channel shows.
+    """
 
     name: str
-    objects: tuple[InputObject, ...]
+    objects: tuple[InputObject, ...] = ()
+    mode: InputMode = "File"
+    gzip: bool = False
+    wrap_records: bool = False
+    attributes: tuple[str, ...] = ()
+    seed: int | None = None
+    share: Share = Share()
+    folder: str = ""
+    writable: bool = False
+
+    @classmethod
+    def from_fields(cls, fields: dict[str, Any]) -> "Channel":
+        """Make it of what JSON made of it."""
+        return cls(
+            **{
+                **fields,
+                "objects": input_objects(fields["objects"]),
+                "attributes": tuple(fields.get("attributes", ())),
+                "share": Share(**fields.get("share", {})),
+            }
+        )
+
+
+def input_objects(items: list[dict[str, Any]]) -> tuple[InputObject, ...]:
+    """Make stored objects of what JSON made of them."""
+    return tuple(InputObject(**{**item, "files": tuple(item.get("files", ()))}) for item in items)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,11 +230,8 @@ class JobFile:
             working_directory=program["working_directory"],
             needs_opt_ml=program["needs_opt_ml"],
         )
-        raw["channels"] = tuple(
-            Channel(channel["name"], tuple(InputObject(**item) for item in channel["objects"]))
-            for channel in raw["channels"]
-        )
-        raw["model"] = tuple(InputObject(**item) for item in raw["model"])
+        raw["channels"] = tuple(map(Channel.from_fields, raw["channels"]))
+        raw["model"] = input_objects(raw["model"])
         raw["limits"] = Limits(**raw["limits"])
         return cls(**raw)
 
@@ -203,7 +262,7 @@ class Event:
     detail: Mapping[str, Any] = field(default_factory=dict)
 
 
-StopReason = Literal["requested", "max_runtime", "max_wait"]
+StopReason = Literal["requested", "max_runtime", "max_wait", "bad_input"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,8 +283,8 @@ class ExitRecord:
     ----------
     outcome
         ``completed`` (exit code 0), ``failed`` (any other end of the container), ``stopped`` (asked to, or
-        over its time; artifacts were packed), ``input_error`` (an input could not be brought in: `message`
-        is for the user), ``disk_full`` (inputs or artifacts found no space; not repeated), ``platform_error`` (Wildsage's own fault; the run may be repeated).
+        over its time; artifacts were packed), ``input_error`` (an input could not be brought in or streamed:
+        `message` is for the user), ``disk_full`` (inputs or artifacts found no space; not repeated), ``platform_error`` (Wildsage's own fault; the run may be repeated).
     exit_code
         Of the container; 128 + N after signal N; None where it never started.
     failure

@@ -4,7 +4,7 @@ import json
 import random
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +19,9 @@ from wildsage.supervisor.http1 import Connection, Response
 PATIENCE_SECONDS = 300.0
 """How long nothing may come before a download is given up."""
 
+Chunks = Generator[bytes, None, None]
+"""Content, piece by piece; to be closed by whoever does not want all of it."""
+
 _CHUNK_BYTES = 1 << 20
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 5.0
@@ -29,6 +32,10 @@ _STALE_CREDENTIALS = frozenset({"ExpiredToken", "InvalidAccessKeyId", "InvalidTo
 
 class InputError(Exception):
     """An input cannot be brought in, and trying again will not help. The text is for the user."""
+
+    def of_channel(self, name: str) -> "InputError":
+        """Return the error with the channel's name in its text."""
+        return InputError(f"{self} (channel '{name}')")
 
 
 class UnreachableError(OSError):
@@ -131,7 +138,11 @@ class ObjectReader:
         self._connection = Connection(endpoint_url)
 
     def download(self, item: InputObject, file: BinaryIO) -> None:
-        """Write an object's content to `file`, continuing where a connection broke.
+        """Write an object's content to `file`; raises as `read` does."""
+        file.writelines(self.read(item))
+
+    def read(self, item: InputObject) -> Chunks:
+        """Yield an object's content, continuing where a connection broke. The caller takes the time it needs.
 
         Raises
         ------
@@ -141,24 +152,51 @@ class ObjectReader:
             If the server does not answer, or gives no credentials.
         """
         patience = Patience(self._pause)
+        came = 0
         while True:
             try:
-                for chunk in self._content(item, file.tell(), patience):
-                    file.write(chunk)
+                for chunk in self._content(item, came, patience):
+                    came += len(chunk)
+                    yield chunk
                     patience.progress()
                     self._pause(0)
             except _TryAgainError as error:
                 patience.again(error)
                 continue
-            if file.tell() == item.size:
+            if came == item.size:
                 return
-            if file.tell() > item.size:
+            if came > item.size:
                 raise _failure(item, f"is larger than the {item.size} bytes it had when the job was created")
-            patience.again(_TryAgainError(f"{file.tell()} of {item.size} bytes came"))
+            patience.again(_TryAgainError(f"{came} of {item.size} bytes came"))
+
+    def read_whole(self, bucket: str, key: str, limit: int) -> bytes:
+        """Return the content of an object as it is now, whatever it was when the job was created.
+
+        Raises
+        ------
+        InputError
+            Also if it has more than `limit` bytes.
+        UnreachableError, PermissionError
+            As `read`.
+        """
+        item = InputObject(bucket, key, "", 0, "")
+        patience = Patience(self._pause)
+        while True:
+            content = bytearray()
+            try:
+                for chunk in self._content(item, 0, patience):
+                    content += chunk
+                    if len(content) > limit:
+                        raise _failure(item, f"has more than {limit} bytes")
+                    self._pause(0)
+            except _TryAgainError as error:
+                patience.again(error)
+            else:
+                return bytes(content)
 
     def _content(self, item: InputObject, start: int, patience: Patience) -> Iterator[bytes]:
         url = f"{self._endpoint_url}/{quote(item.bucket)}/{quote(item.key, safe='/~')}"
-        wanted = {"if-match": f'"{item.etag.strip(chr(34))}"'}
+        wanted = {"if-match": f'"{item.etag.strip(chr(34))}"'} if item.etag else {}
         if start:
             wanted["range"] = f"bytes={start}-"
         key = self._credentials.key(patience)

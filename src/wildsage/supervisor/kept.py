@@ -16,13 +16,11 @@ from pathlib import Path
 from wildsage.supervisor.contract import OUT_FOLDER, RUN_FOLDER, STOP_FILE, TOKEN_FILE
 from wildsage.supervisor.durable import write_durably
 from wildsage.supervisor.folder import RunFolder, remove_tree
+from wildsage.supervisor.inputs import INPUT_DATA, SHOWN_FOLDER
 
 KEPT_FILE = "kept.json"
-INPUT_DATA = "input/data"
-"""Below the run's ``/opt/ml``."""
-
 _DAY_SECONDS = 86_400.0
-_GONE = (RUN_FOLDER, OUT_FOLDER, "root", "stage")
+_GONE = (RUN_FOLDER, OUT_FOLDER, "root", "stage", SHOWN_FOLDER)
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,12 +65,16 @@ def rerun(folder: RunFolder, kept: KeptRun | None) -> int:
         copy_inputs(kept, run.ml)
     run.stage()
     process = choose(run.job.sandbox).launch(run.container(), sys.stdout.fileno(), sys.stderr.fileno())
+    run.inputs.start()
     try:
         exit_code, _ = run.watch(process, time.monotonic())
+        if run.inputs.failure is not None:
+            raise run.inputs.failure
         return exit_code
     finally:
         process.kill()
         process.release()
+        run.inputs.close()
 
 
 def shell(folder: RunFolder, kept: KeptRun | None, terminal: Terminal) -> int:
@@ -96,12 +100,14 @@ def shell(folder: RunFolder, kept: KeptRun | None, terminal: Terminal) -> int:
         process = sandbox.launch(container, inner, inner)
     finally:
         os.close(inner)
+    run.inputs.start()
     try:
         terminal.relay(lambda: process.wait(0) is not None)
         return process.wait() or 0
     finally:
         process.kill()
         process.release()
+        run.inputs.close()
 
 
 def _with_shell(container: Container, sandbox: Sandbox, stdin: int) -> Container:

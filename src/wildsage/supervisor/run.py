@@ -27,10 +27,12 @@ from wildsage.supervisor.contract import (
     Outcome,
     StopReason,
 )
-from wildsage.supervisor.download import Credentials, InputError
+from wildsage.supervisor.download import Credentials, InputError, ObjectReader
 from wildsage.supervisor.durable import write_durably
 from wildsage.supervisor.environment import ML_TARGET, RUN_TARGET, container_environment
+from wildsage.supervisor.feeder import Pause
 from wildsage.supervisor.folder import remove_tree
+from wildsage.supervisor.inputs import SHOWN_FOLDER, Inputs
 from wildsage.supervisor.journal import Journal
 from wildsage.supervisor.logs import LogFile, LogPump
 from wildsage.supervisor.staging import Placed, Staging, place
@@ -72,6 +74,7 @@ class Run:
         self.ml = folder / ML_FOLDER
         self.job = JobFile.from_json((folder / JOB_FILE).read_text(encoding="utf-8"))
         self.journal = Journal(folder / JOURNAL_FILE)
+        self.inputs = self._inputs()
 
     def carry(self) -> ExitRecord:
         """Do everything and write the exit record."""
@@ -97,15 +100,15 @@ class Run:
         return True
 
     def _tidy(self) -> None:
-        for name in (ROOT_FOLDER, STAGE_FOLDER):
+        for name in (ROOT_FOLDER, STAGE_FOLDER, SHOWN_FOLDER):
             with suppress(OSError):
                 remove_tree(self.folder / name)
 
     def _record(self) -> ExitRecord:
         try:
             self.stage()
-            ended = self._contain()
-            return self._packed(self._judge(ended))
+            record = self._judge(self._contain())
+            return record if record.outcome == "input_error" else self._packed(record)
         except StoppedEarlyError:
             return ExitRecord("stopped", _now(), stop_reason=self._stop_requested())
         except InputError as error:
@@ -128,11 +131,8 @@ class Run:
             (self.ml / name).mkdir(parents=True, exist_ok=True)
         for name, content in job.config_files.items():
             (self.ml / "input/config" / name).write_text(content, encoding="utf-8")
-        placed = [
-            one
-            for channel in job.channels
-            for one in place(channel.objects, self.ml / "input/data" / channel.name)
-        ]
+        self.inputs = self._inputs()  # of the folders as they are now: a replay has others
+        placed = self.inputs.place()
         models = [
             Placed(item, self.folder / STAGE_FOLDER / str(number)) for number, item in enumerate(job.model)
         ]
@@ -144,9 +144,20 @@ class Run:
 
     def _fetch(self, placed: list[Placed]) -> None:
         (self.folder / STAGE_FOLDER).mkdir(exist_ok=True)
+        Staging(self.job.endpoint_url, self.job.region, self._credentials(), self._check).fetch(placed)
+
+    def _credentials(self) -> Credentials:
         token = (self.folder / TOKEN_FILE).read_text(encoding="utf-8")
-        credentials = Credentials(self.job.credentials_url, token)
-        Staging(self.job.endpoint_url, self.job.region, credentials, self._check).fetch(placed)
+        return Credentials(self.job.credentials_url, token)
+
+    def _inputs(self) -> Inputs:
+        def open_reader(pause: Pause) -> ObjectReader:
+            return ObjectReader(self.job.endpoint_url, self.job.region, self._credentials(), pause)
+
+        def is_private() -> bool:
+            return choose(self.job.sandbox).private
+
+        return Inputs(self.job.channels, self.folder, self.ml, is_private, open_reader)
 
     def _unpack(self, model: Placed) -> None:
         """Put a downloaded model into ``/opt/ml/model``: an archive's content, or the object as it is."""
@@ -181,6 +192,7 @@ class Run:
             os.close(writer)
         launched_at = time.monotonic()
         pump.start()
+        self.inputs.start()
         self.journal.write("launched", sandbox=sandbox.name, level=sandbox.level, limits=dict(process.limits))
         try:
             exit_code, stop_reason = self.watch(process, launched_at)
@@ -196,6 +208,7 @@ class Run:
         finally:
             process.kill()
             process.release()
+            self.inputs.close()
             with suppress(FileNotFoundError):
                 (self.folder / RUN_FOLDER / TOKEN_FILE).unlink()
 
@@ -215,7 +228,7 @@ class Run:
             argv=job.program.argv,
             environment=container_environment(job),
             root=root,
-            mounts=(*own, *job.program.mounts),
+            mounts=(*own, *self.inputs.mounts(), *job.program.mounts),
             working_directory=job.program.working_directory,
             hostname=job.hostname,
             hosts=job.hosts,
@@ -232,6 +245,8 @@ class Run:
             reason = self._stop_requested()
             if reason is None and limit is not None and time.monotonic() - launched_at >= limit:
                 reason = "max_runtime"
+            if reason is None and self.inputs.failure is not None:
+                reason = "bad_input"
             if reason is not None:
                 return self._end(process, reason), reason
         return exit_code, None
@@ -260,7 +275,12 @@ class Run:
     def _judge(self, ended: Ended) -> ExitRecord:
         outcome: Outcome = "completed" if ended.exit_code == 0 else "failed"
         message = ""
-        if ended.stop_reason is not None:
+        failure = self.inputs.failure
+        if failure is not None:  # whatever the container made of half an epoch
+            is_input = isinstance(failure, InputError)
+            outcome = "input_error" if is_input else "platform_error"
+            message = str(failure) if is_input else f"{type(failure).__name__}: {failure}"
+        elif ended.stop_reason is not None:
             outcome = "stopped"
         elif outcome == "failed" and ended.out_of_memory:
             message = f"out of memory: the container is limited to {self.job.limits.memory_bytes} bytes"

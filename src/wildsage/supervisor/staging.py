@@ -1,4 +1,7 @@
-"""Bring a run's inputs to their places: every object of every channel, several at a time."""
+"""Bring a run's inputs to their places: every object of every channel, several at a time.
+
+What lies on this machine is copied by the kernel, or linked where it is only shown; the rest is fetched over HTTP.
+"""
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -6,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
+from wildsage.supervisor import local_files
 from wildsage.supervisor.contract import InputObject
 from wildsage.supervisor.download import Credentials, InputError, ObjectReader
 
@@ -15,14 +19,31 @@ _LONGEST_NAME = 255
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """An object and the file it becomes."""
+    """An object and the file it becomes.
+
+    Attributes
+    ----------
+    channel
+        For the text of an error; empty for a model.
+    is_shown
+        The container sees it read-only: it may be the stored file itself.
+    """
 
     item: InputObject
     path: Path
+    channel: str = ""
+    is_shown: bool = False
 
 
-def place(items: Sequence[InputObject], folder: Path) -> list[Placed]:
+def place(
+    items: Sequence[InputObject], folder: Path, channel: str = "", *, is_shown: bool = False
+) -> list[Placed]:
     """Work out where the objects of a channel go, and make the folders. Nothing is outside `folder`.
+
+    Parameters
+    ----------
+    channel, is_shown
+        As `Placed` has them.
 
     Raises
     ------
@@ -46,7 +67,7 @@ def place(items: Sequence[InputObject], folder: Path) -> list[Placed]:
     folder.mkdir(parents=True, exist_ok=True)
     for path in folders:
         (folder / path).mkdir(parents=True, exist_ok=True)
-    return [Placed(item, folder / path) for path, item in files.items()]
+    return [Placed(item, folder / path, channel, is_shown) for path, item in files.items()]
 
 
 def _parts(item: InputObject) -> list[str]:
@@ -113,13 +134,23 @@ class Staging:
         reader = ObjectReader(self.endpoint_url, self.region, self.credentials, self._pause)
         try:
             for one in self._next():
-                with one.path.open("wb") as file:
-                    reader.download(one.item, file)
+                self._bring(one, reader)
         except BaseException as error:  # noqa: BLE001 - a thread's boundary: the caller raises it again
             self._failures.append(error)
             self._over.set()
         finally:
             reader.close()
+
+    def _bring(self, one: Placed, reader: ObjectReader) -> None:
+        if (one.is_shown and local_files.link(one.item, one.path)) or local_files.copy(
+            one.item, one.path, self.check
+        ):
+            return
+        try:
+            with one.path.open("wb") as file:
+                reader.download(one.item, file)
+        except InputError as error:
+            raise error.of_channel(one.channel) if one.channel else error from None
 
     def _next(self) -> Iterator[Placed]:
         while not self._over.is_set():

@@ -1,0 +1,134 @@
+"""The channels of a run: brought in, shown or streamed, as their modes say."""
+
+import os
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from wildsage.compute.base import Mount
+from wildsage.supervisor.contract import Channel
+from wildsage.supervisor.dealing import deal
+from wildsage.supervisor.download import InputError, ObjectReader
+from wildsage.supervisor.environment import ML_TARGET
+from wildsage.supervisor.feeder import Feeder, Pause
+from wildsage.supervisor.staging import Placed, place
+
+SHOWN_FOLDER = "shown"
+"""In the run's folder: the channels in FastFile mode, a folder each, whose files may be the store's own."""
+
+INPUT_DATA = "input/data"
+"""Below ``/opt/ml``."""
+
+_NEW_FOLDER = 0o755
+
+
+class Inputs:
+    """What the container reads.
+
+    Parameters
+    ----------
+    folder, ml
+        The run's folder; its ``/opt/ml``.
+    is_private
+        Tells whether the container has a file system of its own. Where it has none, nothing can be shown to
+        it read-only: FastFile channels are copies then, and a folder of this machine is a link.
+    open_reader
+        Makes what fetches objects.
+    """
+
+    def __init__(
+        self,
+        channels: Sequence[Channel],
+        folder: Path,
+        ml: Path,
+        is_private: Callable[[], bool],
+        open_reader: Callable[[Pause], ObjectReader],
+    ) -> None:
+        self._channels = channels
+        self._shown = folder / SHOWN_FOLDER
+        self._data = ml / INPUT_DATA
+        self._open_reader = open_reader
+        special = any(channel.folder or channel.mode == "FastFile" for channel in channels)
+        self._is_private = special and is_private()
+        self._feeders: list[Feeder] = []
+        self._descriptor = -1
+
+    # Before the launch
+
+    def place(self) -> list[Placed]:
+        """Make the folders and FIFOs; return which objects have to be brought in.
+
+        Raises
+        ------
+        InputError
+            If a key cannot be a file, or a folder of this machine is not there.
+        """
+        placed = []
+        for channel in self._channels:
+            try:
+                if channel.mode == "Pipe":
+                    self._add_feeder(channel)
+                elif channel.folder:
+                    self._show_folder(channel)
+                else:
+                    placed += self._place_objects(channel)
+            except InputError as error:
+                raise error.of_channel(channel.name) from None
+        return placed
+
+    def mounts(self) -> list[Mount]:
+        """Return what the container has to see besides ``/opt/ml`` itself."""
+        if not self._is_private:
+            return []
+        return [
+            Mount(
+                channel.folder or str(self._shown / channel.name),
+                f"{ML_TARGET}/{INPUT_DATA}/{channel.name}",
+                writable=channel.writable,
+            )
+            for channel in self._channels
+            if channel.folder or channel.mode == "FastFile"
+        ]
+
+    def _place_objects(self, channel: Channel) -> list[Placed]:
+        objects = deal(channel.objects, channel.share)
+        point = self._data / channel.name
+        if channel.mode == "File" or not self._is_private:
+            return place(objects, point, channel.name)
+        point.mkdir(_NEW_FOLDER, parents=True, exist_ok=True)
+        return place(objects, self._shown / channel.name, channel.name, is_shown=True)
+
+    def _show_folder(self, channel: Channel) -> None:
+        if not Path(channel.folder).is_dir():
+            raise InputError(f"ClientError: {channel.folder} is not a folder of this machine any more")
+        point = self._data / channel.name
+        if self._is_private:
+            point.mkdir(_NEW_FOLDER, parents=True, exist_ok=True)
+        else:
+            point.symlink_to(channel.folder)
+
+    def _add_feeder(self, channel: Channel) -> None:
+        if self._descriptor < 0:
+            self._descriptor = os.open(self._data, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._feeders.append(Feeder(channel, self._descriptor, self._open_reader))
+
+    # Beside the container
+
+    def start(self) -> None:
+        """Begin to stream. Call after the launch: threads and forks do not go together."""
+        for feeder in self._feeders:
+            feeder.start()
+
+    @property
+    def failure(self) -> Exception | None:
+        """Why a channel cannot go on; None while all can."""
+        return next((feeder.failure for feeder in self._feeders if feeder.failure is not None), None)
+
+    def close(self) -> None:
+        """End all streams. Call after the container's end."""
+        for feeder in self._feeders:
+            feeder.close()
+        if self._descriptor >= 0:
+            with suppress(OSError):
+                os.close(self._descriptor)
+            self._descriptor = -1
