@@ -51,6 +51,7 @@ from wildsage.serving.worker import Timing
 from wildsage.store.access_keys import AccessKeys
 from wildsage.store.alarms import Alarms
 from wildsage.store.buckets import Buckets
+from wildsage.store.file_systems import FileSystems
 from wildsage.store.layout import Layout
 from wildsage.store.log_retention import LogRetention
 from wildsage.store.logs import LogStreams
@@ -138,6 +139,7 @@ class Application:
         self._state, self._telemetry, self._health = store.state, store.telemetry, health
         health.broken = lambda: self.handlers.broken
         self._buckets = Buckets(self._state, store.objects, clock)
+        self._file_systems = FileSystems(layout.file_systems)
         self._resources = Resources(self._state)
         self._keys = AccessKeys(self._state, store.owner)
         self._authorizer = Authorizer(self._resources)
@@ -247,6 +249,7 @@ class Application:
             keys=self._keys,
             logs=self._logs,
             objects=self._role_objects,
+            file_systems=self._file_systems,
             images=self._images,
             preparation=self._preparation,
             sandbox=self._sandbox.name,
@@ -289,6 +292,7 @@ class Application:
             resources=self._resources,
             tags=Tags(self._state),
             buckets=self._buckets,
+            file_systems=self._file_systems,
             objects=self._role_objects,
             keys=self._keys,
             roles=self._roles,

@@ -2,15 +2,18 @@
 
 import asyncio
 import json
+from pathlib import Path
 
 import pytest
 
 from wildsage.core.errors import AccessDeniedError
-from wildsage.jobs.inputs import InputError, relative_path, resolve_channel
+from wildsage.jobs.inputs import ONLY_HOST, InputError, InputSources, relative_path, resolve_channel
 from wildsage.store.buckets import Buckets
+from wildsage.store.file_systems import FileSystems
 from wildsage.store.object_access import RoleObjects
 from wildsage.store.objects import Objects
 from wildsage.store.run_tokens import RunRole
+from wildsage.supervisor.contract import Share
 
 ROLE = RunRole("123456789012", "arn:aws:iam::123456789012:role/R")
 
@@ -30,11 +33,16 @@ def buckets(state, clock, tmp_path):
     objects.close()
 
 
-def resolve(buckets, clock, uri, kind="S3Prefix", authorize=lambda *_: None):
-    source = {"S3DataType": kind, "S3Uri": uri}
-    channel = {"ChannelName": "train", "DataSource": {"S3DataSource": source}}
+def channel_of(buckets, clock, source, authorize=lambda *_: None, host=ONLY_HOST, mode="File", **members):
+    channel = {"ChannelName": "train", "DataSource": {"S3DataSource": source}, **members}
     objects = RoleObjects(buckets, authorize, clock).of(ROLE, "us-west-2")
-    return {item.path: item.key for item in asyncio.run(resolve_channel(objects, channel)).objects}
+    sources = InputSources(objects, FileSystems(Path("/absent/filesystems.json")))
+    return asyncio.run(resolve_channel(sources, channel, mode, host))
+
+
+def resolve(buckets, clock, uri, kind="S3Prefix", authorize=lambda *_: None):
+    found = channel_of(buckets, clock, {"S3DataType": kind, "S3Uri": uri}, authorize)
+    return {item.path: item.key for item in found.objects}
 
 
 @pytest.mark.parametrize(
@@ -67,7 +75,9 @@ def test_a_manifest_names_objects(buckets, clock):
         (b"[]", "is not a JSON list"),
         (b'["a"]', "is not a JSON list"),
         (b"[" * 100_000, "is not a JSON list"),
-        (b'[{"prefix": 5}, "a"]', "is no S3 location"),
+        (b'[{"prefix": 5}, "a"]', "its first entry must be an object with a text 'prefix'"),
+        (b'[{"prefix": "s3://data/"}, "a", 7]', r"entry 3 is 7, but must be a key behind the prefix"),
+        (b'[{"prefix": "s3://data/"}, ""]', r'entry 2 is "", but must be a key behind the prefix'),
         (b'[{"prefix": "file:///etc/"}, "passwd"]', "is no S3 location"),
         (
             b'[{"prefix": "s3://data/"}, "absent"]',
@@ -97,12 +107,15 @@ def test_what_the_role_may_not_do_is_said_as_a_failed_download(buckets, clock, k
         else "s3:GetObject on arn:aws:s3:::data/m.json"
     )
     assert (
-        str(caught.value) == f"Data download failed:Failed to download data. {uri}: AccessDenied: no {action}"
+        str(caught.value)
+        == f"Data download failed:Failed to download data. {uri}: AccessDenied: no {action} (channel 'train')"
     )
 
 
 def test_a_manifest_that_is_not_there_or_too_large(buckets, clock, monkeypatch):
-    with pytest.raises(InputError, match=r"^the manifest s3://data/absent\.json does not exist$"):
+    with pytest.raises(
+        InputError, match=r"^the manifest s3://data/absent\.json does not exist \(channel 'train'\)$"
+    ):
         resolve(buckets, clock, "s3://data/absent.json", "ManifestFile")
     manifest(buckets, b"[" + b" " * 100 + b"]")
     monkeypatch.setattr("wildsage.jobs.inputs._LARGEST_MANIFEST", 100)
@@ -123,3 +136,107 @@ def test_nothing_and_other_sources(buckets, clock):
 )  # fmt: skip
 def test_paths_below_the_channel(prefix, key, path):
     assert relative_path(prefix, key) == path
+
+
+# What the supervisor is told
+
+
+def test_the_options_of_a_channel_reach_the_run(buckets, clock):
+    source = {
+        "S3DataType": "S3Prefix",
+        "S3Uri": "s3://data/train/",
+        "S3DataDistributionType": "ShardedByS3Key",
+    }
+    channel = channel_of(
+        buckets, clock, source, mode="Pipe", host=Share(1, 2),
+        CompressionType="Gzip", RecordWrapperType="RecordIO", ShuffleConfig={"Seed": 7},
+    )  # fmt: skip
+    assert (channel.mode, channel.gzip, channel.wrap_records, channel.seed) == ("Pipe", True, True, 7)
+    assert channel.share == Share(1, 2)
+    assert channel.attributes == ()
+    replicated = channel_of(
+        buckets, clock, {**source, "S3DataDistributionType": "FullyReplicated"}, host=Share(1, 2)
+    )
+    assert (replicated.share, replicated.seed) == (Share(), None)
+
+
+def test_content_on_this_machine_is_named_where_the_role_may_read_it(buckets, clock):
+    def refuse_b(_context, permission):
+        if permission.action == "s3:GetObject" and permission.resource.endswith("/b"):
+            raise AccessDeniedError("no", code="AccessDenied")
+
+    source = {"S3DataType": "S3Prefix", "S3Uri": "s3://data/train/"}
+    one, two = channel_of(buckets, clock, source, refuse_b).objects
+    (file,) = one.files
+    assert Path(file).read_bytes() == b"train/a"
+    assert (two.key, two.files) == ("train/sub/b", ())
+
+
+def test_an_augmented_manifest_is_the_only_object_of_its_channel(buckets, clock):
+    asyncio.run(buckets.put_bytes("data", "d/a.manifest", b'{"a": 1}\n'))
+    source = {
+        "S3DataType": "AugmentedManifestFile",
+        "S3Uri": "s3://data/d/a.manifest",
+        "AttributeNames": ["b-ref", "a"],
+    }
+    channel = channel_of(buckets, clock, source, mode="Pipe")
+    assert [item.key for item in channel.objects] == ["d/a.manifest"]
+    assert channel.attributes == ("b-ref", "a")
+
+
+@pytest.mark.parametrize(
+    ("key", "content", "said"), [("absent", None, "does not exist"), ("empty", b"", "is empty")]
+)
+def test_an_augmented_manifest_that_says_nothing(buckets, clock, key, content, said):
+    if content is not None:
+        asyncio.run(buckets.put_bytes("data", key, content))
+    source = {"S3DataType": "AugmentedManifestFile", "S3Uri": f"s3://data/{key}", "AttributeNames": ["a"]}
+    with pytest.raises(InputError, match=f"the augmented manifest s3://data/{key} {said}.*channel 'train'"):
+        channel_of(buckets, clock, source, mode="Pipe")
+
+
+# Folders of this machine
+
+
+@pytest.fixture
+def folder_channel(buckets, clock, tmp_path):
+    file_systems = FileSystems(tmp_path / "data" / "filesystems.json")
+    (tmp_path / "efs" / "a" / "b").mkdir(parents=True)
+    (tmp_path / "efs" / "out").symlink_to(tmp_path)
+    file_systems.add("fs-01234567", tmp_path / "efs")
+
+    def resolve(directory, access="ro", kind="EFS", file_system="fs-01234567"):
+        source = {
+            "FileSystemId": file_system, "DirectoryPath": directory,
+            "FileSystemAccessMode": access, "FileSystemType": kind,
+        }  # fmt: skip
+        objects = RoleObjects(buckets, lambda *_: None, clock).of(ROLE, "us-west-2")
+        channel = {"ChannelName": "train", "DataSource": {"FileSystemDataSource": source}}
+        return asyncio.run(resolve_channel(InputSources(objects, file_systems), channel, "File"))
+
+    return resolve
+
+
+@pytest.mark.parametrize(
+    ("directory", "kind", "below"),
+    [("/a/b", "EFS", "a/b"), ("/", "EFS", ""), ("/fsx/a", "FSxLustre", "a"), ("/3x3abcmv", "FSxLustre", "")],
+)
+def test_a_folder_is_found_below_the_root(folder_channel, tmp_path, directory, kind, below):
+    channel = folder_channel(directory, kind=kind)
+    assert (channel.folder, channel.writable, channel.objects) == (str(tmp_path / "efs" / below), False, ())
+    assert folder_channel(directory, "rw", kind).writable
+
+
+@pytest.mark.parametrize(
+    ("directory", "file_system", "said"),
+    [
+        ("/absent", "fs-01234567", "DirectoryPath '/absent' is no directory of fs-01234567"),
+        ("/../x", "fs-01234567", "leads out of fs-01234567"),
+        ("/out", "fs-01234567", "leads out of fs-01234567"),
+        ("/a", "fs-76543210", "wildsage filesystems add fs-76543210 PATH"),
+    ],
+)
+def test_a_folder_that_is_not_there_or_elsewhere(folder_channel, directory, file_system, said):
+    with pytest.raises(InputError, match=said) as caught:
+        folder_channel(directory, file_system=file_system)
+    assert str(caught.value).endswith("(channel 'train')")

@@ -26,6 +26,7 @@ from wildsage.services.authorization import Authorizer
 from wildsage.services.sagemaker.training_job import TrainingJobRules, TrainingJobs
 from wildsage.store.access_keys import AccessKeys, open_owner_key
 from wildsage.store.buckets import Buckets
+from wildsage.store.file_systems import FileSystems
 from wildsage.store.layout import Layout
 from wildsage.store.logs import LogStreams
 from wildsage.store.object_access import RoleObjects
@@ -56,6 +57,7 @@ class Platform:
         images = ImageCatalogue({}, self.registered, Environments(tmp_path / "cache"))
         environments = Environments(tmp_path / "cache")
         sandbox = choose()
+        file_systems = FileSystems(self.layout.file_systems)
         self.rooms = Rooms(
             layout=self.layout,
             clock=self.clock,
@@ -65,6 +67,7 @@ class Platform:
             keys=AccessKeys(state, open_owner_key(self.layout.credentials, "123456789012")),
             logs=self.logs,
             objects=objects,
+            file_systems=file_systems,
             images=images,
             preparation=ImagePreparation(environments, self.logs, self.clock),
             sandbox=sandbox.name,
@@ -72,7 +75,13 @@ class Platform:
             credentials_path="/_wildsage/credentials",
         )
         self.rules = TrainingJobRules(
-            images, objects, self.accept_role, sandbox.private, lambda _module: [], lambda _instance: None
+            images,
+            objects,
+            self.accept_role,
+            sandbox.private,
+            lambda _module: [],
+            lambda _instance: None,
+            file_systems,
         )
         self.jobs = TrainingJobs(self.resources, self.rules)
         self.context = RequestContext("123456789012", "us-west-2", "aws", "arn", "id", self.clock)
@@ -461,7 +470,6 @@ def test_of_many_equal_creates_one_succeeds(platform, tmp_path):
             },
             "greater than or equal to",
         ),
-        ({"AlgorithmSpecification": {"TrainingInputMode": "Pipe"}}, "Pipe is not implemented"),
         (
             {"AlgorithmSpecification": {"MetricDefinitions": [{"Name": "a", "Regex": "("}]}},
             "not a regular expression",

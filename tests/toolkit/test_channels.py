@@ -1,10 +1,14 @@
+import os
+import threading
+
 import numpy as np
 import pytest
 
 from wildsage.formats.content_types import ContentType
 from wildsage.formats.recordio_protobuf import write_dense
-from wildsage.toolkit.channels import ChannelReader
-from wildsage.toolkit.errors import UserError, failure_text
+from wildsage.toolkit import channels
+from wildsage.toolkit.channels import ChannelReader, Pipe
+from wildsage.toolkit.errors import PlatformError, UserError, failure_text
 
 
 def reader(folder, content_type="text/csv", **files):
@@ -76,3 +80,60 @@ def test_missing_values_pass_where_the_algorithm_takes_them(tmp_path):
     channel = reader(tmp_path, a=b"1,,2\n")
     lenient = ChannelReader("train", channel.folder, channel.content_type, missing=True)
     assert np.isnan(next(lenient.rows()).features[0, 0])
+
+
+# Pipe mode
+
+
+@pytest.fixture
+def piped(tmp_path):
+    """A channel in Pipe mode, and a thread that writes its epochs into the FIFOs."""
+    threads = []
+
+    def made(content_type, *epochs):
+        os.mkfifo(tmp_path / "train_0")
+
+        def write():
+            for number, content in enumerate(epochs):
+                with (tmp_path / f"train_{number}").open("wb") as fifo:
+                    os.mkfifo(tmp_path / f"train_{number + 1}")
+                    fifo.write(content)
+
+        threads.append(threading.Thread(target=write))
+        threads[-1].start()
+        place = tmp_path / "train"
+        return ChannelReader("train", place, ContentType.parse(content_type), pipe=Pipe(place))
+
+    yield made
+    for thread in threads:
+        thread.join(10)
+
+
+def test_each_pass_reads_the_next_fifo(piped):
+    channel = piped("text/csv;label_size=0", b"1\n2\n", b"2\n1\n")
+    assert channel.is_streamed
+    assert features(channel) == [[1], [2]]
+    assert features(channel) == [[2], [1]]
+    assert channel.pipe.epochs == 2
+
+
+def test_records_are_read_from_a_fifo(piped):
+    matrix = np.arange(3_000_000, dtype=np.float32).reshape(-1, 3)
+    channel = piped("application/x-recordio-protobuf", write_dense(matrix))
+    assert np.array_equal(np.concatenate([rows.features for rows in channel.rows()]), matrix)
+
+
+def test_bad_data_in_a_fifo_is_named_by_epoch_and_byte(piped):
+    good = write_dense(np.ones((4, 2), np.float32))
+    channel = piped("application/x-recordio-protobuf", good + b"1,2\n3,4\n")
+    with pytest.raises(UserError) as caught:
+        list(channel.rows())
+    assert f"train_0, byte {len(good)}: 0x0A322C31 stands where" in failure_text(caught.value)
+
+
+def test_a_fifo_that_never_comes_is_the_platforms_fault(tmp_path, monkeypatch):
+    monkeypatch.setattr(channels, "_FIFO_PATIENCE_SECONDS", 0.05)
+    place = tmp_path / "train"
+    channel = ChannelReader("train", place, ContentType.parse("text/csv"), pipe=Pipe(place))
+    with pytest.raises(PlatformError, match="there is no FIFO .*/train_0"):
+        list(channel.rows())

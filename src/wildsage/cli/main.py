@@ -34,14 +34,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
+class _Help(argparse.HelpFormatter):
+    """argparse measures its column one indent too short for the longest command."""
+
+    def add_argument(self, action: argparse.Action) -> None:
+        """Note an option or a group of commands, and how wide it is."""
+        super().add_argument(action)
+        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001 - as below
+            self._action_max_length += self._indent_increment
+
+
 def _parser(first: Sequence[str]) -> argparse.ArgumentParser:
     """Declare the command line; whole for the command that is its first word, names only for the others."""
     parser = argparse.ArgumentParser(
         prog="wildsage",
         description="SageMaker in the wild: the platform its users own."
         " Compatible with the Amazon SageMaker API; not affiliated with Amazon.",
-        # argparse measures its column one indent too short for the longest command.
-        formatter_class=partial(argparse.HelpFormatter, indent_increment=1),
+        formatter_class=partial(_Help, indent_increment=1),
     )
     parser.add_argument("--version", action="version", version=f"wildsage {__version__}")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")

@@ -28,6 +28,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "reset": "empty the state and keep the installation",
     "uninstall": "list and remove everything Wildsage put on this machine",
     "images": "register, list and prepare images",
+    "filesystems": "let folders stand for EFS and FSx file systems",
     "demo": "train, deploy and predict on a real data set",
     "coverage": "show which operations and members are implemented",
 }

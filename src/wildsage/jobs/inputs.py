@@ -1,69 +1,121 @@
-"""Which stored objects a channel names, and where each of them goes below the channel's folder."""
+"""What the channels of a job are: which stored objects, or which folder, and how the container gets them."""
 
+import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from wildsage.core.errors import AccessDeniedError, NotFoundError
 from wildsage.core.s3_uri import S3UriError, split_s3_uri
+from wildsage.store.file_systems import FileSystems, UnknownFolderError
 from wildsage.store.object_access import ObjectAccess
 from wildsage.store.object_index import ObjectRecord
-from wildsage.supervisor.contract import Channel, InputObject
+from wildsage.supervisor.contract import Channel, InputMode, InputObject, Share
 
 _LARGEST_MANIFEST = 64 * 1024 * 1024
+_AT_ONCE = 1000
+
+ONLY_HOST = Share()
 
 
 class InputError(Exception):
     """A channel cannot be resolved. The text is for the user."""
 
 
-def source_of(channel: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the S3 data source of an ``InputDataConfig`` entry.
+@dataclass(frozen=True, slots=True)
+class InputSources:
+    """Where channels come from, as the job's role sees it."""
 
-    Raises
-    ------
-    InputError
-        If the channel has another source.
-    """
-    source: Mapping[str, Any] | None = channel["DataSource"].get("S3DataSource")
-    if source is None:
-        given = ", ".join(channel["DataSource"]) or "nothing"
-        raise InputError(
-            f"channel {channel['ChannelName']!r} has {given} as its DataSource; Wildsage reads S3DataSource."
-            " Copy the data to a bucket (aws s3 cp) and name it there"
-        )
-    return source
+    objects: ObjectAccess
+    file_systems: FileSystems
 
 
-async def resolve_channel(objects: ObjectAccess, channel: Mapping[str, Any]) -> Channel:
-    """List the objects of a channel as they are now.
+def input_mode(channel: Mapping[str, Any], specification: Mapping[str, Any]) -> InputMode:
+    """Return the mode of an ``InputDataConfig`` entry: its own, else that of the ``AlgorithmSpecification``."""
+    mode: InputMode = channel.get("InputMode") or specification["TrainingInputMode"]
+    return mode
+
+
+async def resolve_channel(
+    sources: InputSources, channel: Mapping[str, Any], mode: InputMode, host: Share = ONLY_HOST
+) -> Channel:
+    """Find out what a channel is now.
+
+    Parameters
+    ----------
+    host
+        Which of the job's hosts asks: with ``ShardedByS3Key`` it gets its share.
 
     Raises
     ------
     InputError
         If a manifest cannot be read, nothing is there, or the role may not look.
     """
-    source = source_of(channel)
+    name = channel["ChannelName"]
     try:
-        if source["S3DataType"] == "ManifestFile":
-            found = [item async for item in _from_manifest(objects, source["S3Uri"])]
-        else:
-            found = list(_from_prefix(objects, source["S3Uri"]))
+        folder = channel["DataSource"].get("FileSystemDataSource")
+        if folder is not None:
+            return _folder_channel(name, folder, sources.file_systems)
+        return await _object_channel(channel, mode, sources.objects, host)
     except AccessDeniedError as error:
+        uri = channel["DataSource"]["S3DataSource"]["S3Uri"]
         raise InputError(
-            f"Data download failed:Failed to download data. {source['S3Uri']}: {error.code}: {error.message}"
+            f"Data download failed:Failed to download data. {uri}: {error.code}: {error.message} (channel '{name}')"
         ) from None
-    except S3UriError as error:
-        raise InputError(str(error)) from None
+    except (S3UriError, UnknownFolderError, InputError) as error:
+        raise InputError(f"{error} (channel '{name}')") from None
+
+
+def _folder_channel(name: str, source: Mapping[str, Any], file_systems: FileSystems) -> Channel:
+    directory = source["DirectoryPath"]
+    if source["FileSystemType"] == "FSxLustre":  # begins with the name under which Lustre is mounted
+        directory = directory.lstrip("/").partition("/")[2]
+    path = file_systems.folder(source["FileSystemId"], directory)
+    return Channel(name, folder=str(path), writable=source["FileSystemAccessMode"] == "rw")
+
+
+async def _object_channel(
+    channel: Mapping[str, Any], mode: InputMode, objects: ObjectAccess, host: Share
+) -> Channel:
+    source = channel["DataSource"]["S3DataSource"]
+    kind, uri = source["S3DataType"], source["S3Uri"]
+    if kind == "ManifestFile":
+        listed = _from_manifest(objects, uri)
+    elif kind == "AugmentedManifestFile":
+        listed = _manifest_itself(objects, uri)
+    else:
+        listed = _from_prefix(objects, uri)
+    found = [item async for item in listed]
     if not found:
-        raise InputError(f"no objects found under {source['S3Uri']}")
-    return Channel(channel["ChannelName"], tuple(found))
+        raise InputError(f"no objects found under {uri}")
+    is_sharded = source.get("S3DataDistributionType") == "ShardedByS3Key"
+    return Channel(
+        name=channel["ChannelName"],
+        objects=tuple(await _with_files(objects, found)),
+        mode=mode,
+        gzip=channel.get("CompressionType", "None") == "Gzip",
+        wrap_records=channel.get("RecordWrapperType", "None") == "RecordIO",
+        attributes=tuple(source.get("AttributeNames", ())) if kind == "AugmentedManifestFile" else (),
+        seed=channel.get("ShuffleConfig", {}).get("Seed"),
+        share=host if is_sharded else ONLY_HOST,
+    )
 
 
-def _from_prefix(objects: ObjectAccess, uri: str) -> Iterator[InputObject]:
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    record: ObjectRecord
+    path: str
+
+
+async def _from_prefix(objects: ObjectAccess, uri: str) -> AsyncIterator[_Listed]:
     bucket, prefix = split_s3_uri(uri)
-    for record in objects.list_objects(bucket, prefix):
-        yield _input(bucket, record, relative_path(prefix, record.key))
+    records = objects.list_objects(bucket, prefix)
+    while some := list(islice(records, _AT_ONCE)):
+        for record in some:
+            yield _Listed(record, relative_path(prefix, record.key))
+        await asyncio.sleep(0)  # others wait for the event loop
 
 
 def relative_path(prefix: str, key: str) -> str:
@@ -77,29 +129,69 @@ def relative_path(prefix: str, key: str) -> str:
     return key[len(folder) + 1 :] if folder else key
 
 
-async def _from_manifest(objects: ObjectAccess, uri: str) -> AsyncIterator[InputObject]:
+async def _from_manifest(objects: ObjectAccess, uri: str) -> AsyncIterator[_Listed]:
+    prefix, names = _entries(await _read_manifest(objects, uri), uri)
+    data_bucket, data_prefix = split_s3_uri(prefix)
+    for place, name in enumerate(names):
+        record = objects.head(data_bucket, data_prefix + name)
+        if record is None:
+            raise InputError(
+                f"s3://{data_bucket}/{data_prefix}{name}, named by {uri}, does not exist (entry {place + 2})"
+            )
+        yield _Listed(record, name.lstrip("/"))
+        if place % _AT_ONCE == _AT_ONCE - 1:
+            await asyncio.sleep(0)
+
+
+async def _read_manifest(objects: ObjectAccess, uri: str) -> bytes:
     bucket, key = split_s3_uri(uri)
     try:
-        content = await objects.read_bytes(bucket, key, _LARGEST_MANIFEST)
+        return await objects.read_bytes(bucket, key, _LARGEST_MANIFEST)
     except NotFoundError:
         raise InputError(f"the manifest {uri} does not exist") from None
     except ValueError as error:
         raise InputError(f"the manifest {uri} cannot be read: {error}") from None
+
+
+def _entries(content: bytes, uri: str) -> tuple[str, list[str]]:
+    """Return the prefix and the names of a manifest ``[{"prefix": "s3://…"}, "name", …]``."""
+    form = f'the manifest {uri} is not a JSON list [{{"prefix": "s3://…"}}, "name", …]'
     try:
         manifest = json.loads(content)
-        prefix = str(manifest[0]["prefix"])
-        names = [str(name) for name in manifest[1:]]
-    except (ValueError, TypeError, LookupError, RecursionError) as error:
-        raise InputError(
-            f'the manifest {uri} is not a JSON list [{{"prefix": "s3://…"}}, "name", …]: {error}'
-        ) from None
-    data_bucket, data_prefix = split_s3_uri(prefix)
-    for name in names:
-        record = objects.head(data_bucket, data_prefix + name)
-        if record is None:
-            raise InputError(f"s3://{data_bucket}/{data_prefix}{name}, named by {uri}, does not exist")
-        yield _input(data_bucket, record, name.lstrip("/"))
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{form}: {error}") from None
+    first = manifest[0] if isinstance(manifest, list) and manifest else None
+    if not isinstance(first, dict) or not isinstance(first.get("prefix"), str):
+        raise InputError(f"{form}: its first entry must be an object with a text 'prefix'")
+    for place, name in enumerate(manifest[1:], 2):
+        if not isinstance(name, str) or not name:
+            raise InputError(
+                f"{form}: entry {place} is {json.dumps(name)[:60]}, but must be a key behind the prefix"
+            )
+    return first["prefix"], manifest[1:]
 
 
-def _input(bucket: str, record: ObjectRecord, path: str) -> InputObject:
-    return InputObject(bucket=bucket, key=record.key, path=path, size=record.size, etag=record.etag)
+async def _manifest_itself(objects: ObjectAccess, uri: str) -> AsyncIterator[_Listed]:
+    bucket, key = split_s3_uri(uri)
+    record = objects.head(bucket, key)
+    if record is None:
+        raise InputError(f"the augmented manifest {uri} does not exist")
+    if not record.size:
+        raise InputError(f"the augmented manifest {uri} is empty: it must have a JSON object on each line")
+    yield _Listed(record, key.rpartition("/")[2])
+
+
+async def _with_files(objects: ObjectAccess, found: list[_Listed]) -> list[InputObject]:
+    items = []
+    for start in range(0, len(found), _AT_ONCE):
+        some = found[start : start + _AT_ONCE]
+        files = objects.content_files([one.record for one in some])
+        for one in some:
+            record, here = one.record, files.get(one.record.content, ())
+            items.append(
+                InputObject(
+                    record.bucket, record.key, one.path, record.size, record.etag, files=tuple(map(str, here))
+                )
+            )
+        await asyncio.sleep(0)
+    return items

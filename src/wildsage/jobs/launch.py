@@ -11,10 +11,11 @@ from wildsage.images.environments import EnvironmentBuildError
 from wildsage.images.preparation import BeforeBuild, ImagePreparation
 from wildsage.jobs.capacity import Slot
 from wildsage.jobs.history import advance
-from wildsage.jobs.inputs import InputError, resolve_channel
+from wildsage.jobs.inputs import InputError, InputSources, input_mode, resolve_channel
 from wildsage.jobs.training import HOST, Surroundings, describe_run, image_of, role_of
 from wildsage.store.access_keys import AccessKeys
 from wildsage.store.database import Transaction
+from wildsage.store.file_systems import FileSystems
 from wildsage.store.layout import Layout
 from wildsage.store.logs import LogStream, LogStreams
 from wildsage.store.object_access import RoleObjects
@@ -55,6 +56,7 @@ class Rooms:
     keys: AccessKeys
     logs: LogStreams
     objects: RoleObjects
+    file_systems: FileSystems
     images: ImageCatalogue
     preparation: ImagePreparation
     sandbox: str
@@ -128,9 +130,14 @@ class Launcher:
         slot: Slot,
         log_path: str,
         *,
-        channels: tuple[Channel, ...] | None = None,
+        has_files: bool = False,
     ) -> JobFile:
-        """Make the job file of a run; its inputs are listed now, unless `channels` says which they are.
+        """Make the job file of a run; its inputs are listed now.
+
+        Parameters
+        ----------
+        has_files
+            The channels in File mode are there already: they are left out.
 
         Raises
         ------
@@ -145,15 +152,19 @@ class Launcher:
             sandbox=rooms.sandbox,
         )
         image = image_of(rooms.images, job.body)
-        found = await self._channels(job) if channels is None else channels
+        found = await self._channels(job, has_files=has_files)
         return describe_run(run_id, job, image, found, slot, around)
 
-    async def _channels(self, job: Resource) -> tuple[Channel, ...]:
+    async def _channels(self, job: Resource, *, has_files: bool) -> tuple[Channel, ...]:
         objects = self._rooms.objects.of(role_of(job), job.key.region)
+        sources = InputSources(objects, self._rooms.file_systems)
+        channels = []
         try:
-            return tuple(
-                [await resolve_channel(objects, item) for item in job.body.get("InputDataConfig", [])]
-            )
+            for item in job.body.get("InputDataConfig", []):
+                mode = input_mode(item, job.body["AlgorithmSpecification"])
+                if not (has_files and mode == "File" and "S3DataSource" in item["DataSource"]):
+                    channels.append(await resolve_channel(sources, item, mode))
+            return tuple(channels)
         except InputError as error:
             raise CannotStartError(str(error)) from error
 

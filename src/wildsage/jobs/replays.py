@@ -53,9 +53,7 @@ class Replays:
             await self._launcher.make_ready(job)
             has_inputs = kept is not None and kept.has_inputs
             log_path = str(rooms.layout.runs / run_id / "log")
-            described = await self._launcher.describe(
-                run_id, job, slot, log_path, channels=() if has_inputs else None
-            )
+            described = await self._launcher.describe(run_id, job, slot, log_path, has_files=has_inputs)
         except CannotStartError as error:
             raise ValidationError(f"{key.name} cannot be replayed: {error}") from None
         token = await rooms.tokens.issue(run_id, role_of(job))

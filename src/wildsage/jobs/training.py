@@ -8,6 +8,7 @@ from typing import Any
 from wildsage.images.catalogue import ImageCatalogue, ResolvedImage, brings_script
 from wildsage.images.facts import facts_of
 from wildsage.jobs.capacity import Slot
+from wildsage.jobs.inputs import input_mode
 from wildsage.store.resources import Resource
 from wildsage.store.run_tokens import RunRole
 from wildsage.supervisor.contract import Channel, JobFile, Limits
@@ -121,7 +122,7 @@ def _config_files(body: Mapping[str, Any]) -> dict[str, str]:
 def _channel_config(channel: Mapping[str, Any], body: Mapping[str, Any]) -> dict[str, str]:
     source = channel["DataSource"].get("S3DataSource", {})
     config = {
-        "TrainingInputMode": channel.get("InputMode", body["AlgorithmSpecification"]["TrainingInputMode"]),
+        "TrainingInputMode": input_mode(channel, body["AlgorithmSpecification"]),
         "S3DistributionType": source.get("S3DataDistributionType", "FullyReplicated"),
         "RecordWrapperType": channel.get("RecordWrapperType", "None"),
     }

@@ -10,6 +10,7 @@ from wildsage.services.sagemaker_runtime.invocation import Invocations
 from wildsage.store.access_keys import AccessKeys
 from wildsage.store.alarms import Alarms
 from wildsage.store.buckets import Buckets
+from wildsage.store.file_systems import FileSystems
 from wildsage.store.logs import LogStreams
 from wildsage.store.metrics import MetricStore
 from wildsage.store.object_access import RoleObjects
@@ -34,6 +35,7 @@ class ServiceRooms:
     resources: Resources
     tags: Tags
     buckets: Buckets
+    file_systems: FileSystems
     objects: RoleObjects
     keys: AccessKeys
     roles: Roles

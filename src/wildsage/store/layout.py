@@ -113,6 +113,11 @@ class Layout:
         """Images the user registered."""
         return self.root / "images"
 
+    @property
+    def file_systems(self) -> Path:
+        """Which folders of this machine stand for file systems (JSON; `wildsage.store.file_systems`)."""
+        return self.root / "filesystems.json"
+
     def own(self) -> list[Path]:
         """Return what lies in the directory and is ours: what a property names, and what belongs to such a file.
 

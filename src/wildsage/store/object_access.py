@@ -1,6 +1,6 @@
 """Stored objects as a role may use them: what is done for a job is done as the job's role."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from wildsage.core.arns import partition_of
@@ -41,6 +41,10 @@ class ObjectAccess:
         self._require_listing(bucket, prefix)
         return self._buckets.list_objects(bucket, prefix)
 
+    def content_files(self, records: Sequence[ObjectRecord]) -> dict[str, tuple[Path, ...]]:
+        """Return the content files of those objects that the role may read, as `Buckets.content_files` does."""
+        return self._buckets.content_files([record for record in records if self._may_read(record)])
+
     def exists_under(self, bucket: str, prefix: str) -> bool:
         """Tell whether any object's key begins with `prefix`."""
         self._require_listing(bucket, prefix)
@@ -62,6 +66,14 @@ class ObjectAccess:
                 f"the bucket {bucket} is public: nobody writes there", code="AccessDenied"
             )
         return await self._buckets.adopt_file(path, bucket, key)
+
+    def _may_read(self, record: ObjectRecord) -> bool:
+        permission = object_permission(self._context, "s3:GetObject", record.bucket, record.key)
+        try:
+            self._authorize(self._context, permission)
+        except AccessDeniedError:
+            return False
+        return True
 
     def _require_object(self, action: str, bucket: str, key: str) -> None:
         self._require(object_permission(self._context, action, bucket, key), bucket)

@@ -1,8 +1,9 @@
 """What is read of the object index: current objects, versions, pages of both."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from wildsage.store.database import Database
 from wildsage.store.object_index import (
@@ -17,6 +18,7 @@ from wildsage.store.object_index import (
 from wildsage.store.objects import Objects
 
 _PAGE = 1000
+_MOST_VARIABLES = 500
 
 
 class ObjectReads:
@@ -73,6 +75,24 @@ class ObjectReads:
             Piece(row["number"], row["blob"], row["piece_size"], json.loads(row["checksums"])) for row in rows
         ]
         return object_record(rows[0]), pieces
+
+    def content_files(self, records: Sequence[ObjectRecord]) -> dict[str, tuple[Path, ...]]:
+        """Return the files whose contents, one behind the other, are an object's, by `ObjectRecord.content`.
+
+        They are there for as long as nobody overwrites or deletes the object.
+        """
+        files: dict[str, list[Path]] = {}
+        contents = list(dict.fromkeys(record.content for record in records))
+        for start in range(0, len(contents), _MOST_VARIABLES):
+            some = contents[start : start + _MOST_VARIABLES]
+            marks = ", ".join("?" * len(some))
+            rows = self.database.read(
+                f"SELECT content, blob FROM piece WHERE content IN ({marks}) ORDER BY content, number",  # noqa: S608 - marks
+                tuple(some),
+            )
+            for row in rows:
+                files.setdefault(row["content"], []).append(self.objects.path(row["blob"]))
+        return {content: tuple(paths) for content, paths in files.items()}
 
     async def read_bytes(self, bucket: str, key: str, limit: int) -> bytes:
         """Return a whole object.

@@ -316,6 +316,10 @@ class Objects:
 
     # Common
 
+    def path(self, blob_id: str) -> Path:
+        """Return where a content file lies, if it is there: for readers on this machine, and never to be written to."""
+        return self._path(blob_id)
+
     def _new_id(self) -> str:
         return f"{secrets.token_hex(16)}-{self._session}"
 

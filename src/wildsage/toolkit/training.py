@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from wildsage.formats.content_types import ContentType
 from wildsage.toolkit import logs
-from wildsage.toolkit.channels import ChannelReader
+from wildsage.toolkit.channels import ChannelReader, Pipe
 from wildsage.toolkit.environment import Paths, TrainingEnvironment
 from wildsage.toolkit.errors import LONGEST_FAILURE, AlgorithmError, ContainerError, UserError, failure_text
 from wildsage.toolkit.logs import LOGGER
@@ -44,13 +44,16 @@ class TrainingRun:
         if config is None:
             return None
         declared = self.spec.channel(name)
-        if config.mode not in {"File", "FastFile"}:
-            raise UserError(f"Channel '{name}' has the input mode {config.mode}; supported: File, FastFile")
+        if config.mode not in declared.modes:
+            raise UserError(
+                f"Channel '{name}' has the input mode {config.mode}; supported: {', '.join(declared.modes)}"
+            )
         try:
             content_type = ContentType.parse(config.content_type or declared.content_types[0])
         except ValueError as error:
             raise UserError(f"Channel '{name}' has a malformed content type") from error
-        return ChannelReader(name, self.paths.data / name, content_type)
+        place = self.paths.data / name
+        return ChannelReader(name, place, content_type, pipe=Pipe(place) if config.mode == "Pipe" else None)
 
     def required_channel(self, name: str) -> ChannelReader:
         """Return the reader of a channel that validation has made sure of."""

@@ -67,6 +67,7 @@ _WHAT = {
     "authority": "the certificate authority of this installation",
     "credentials.json": "the owner's access key",
     "settings.json": "account, port, region",
+    "filesystems.json": "which folders stand for file systems",
     "server.log": "the log of a server in the background",
     "installed.json": "the list of what was put elsewhere",
 }

@@ -11,9 +11,10 @@ from wildsage.toolkit.hyperparameters import (
     Tunable,
 )
 from wildsage.toolkit.metrics import PROGRESS_PATTERN, THROUGHPUT_PATTERN
-from wildsage.toolkit.spec import AlgorithmSpec, Channel, Image, Metric, Sample
+from wildsage.toolkit.spec import AlgorithmSpec, Channel, Image, InputMode, Metric, Sample
 
 _DATA = (RECORDIO_PROTOBUF, CSV)
+_MODES: tuple[InputMode, ...] = ("File", "Pipe", "FastFile")
 
 SPEC = AlgorithmSpec(
     name="kmeans",
@@ -28,8 +29,12 @@ SPEC = AlgorithmSpec(
     inline_bytes=1 << 16,
     sample=Sample({"feature_dim": "4", "k": "3"}),
     channels=(
-        Channel(name="train", required=True, content_types=_DATA, description="Rows to cluster"),
-        Channel(name="test", content_types=_DATA, description="Rows to score the final centres with"),
+        Channel(
+            name="train", required=True, content_types=_DATA, modes=_MODES, description="Rows to cluster"
+        ),
+        Channel(
+            name="test", content_types=_DATA, modes=_MODES, description="Rows to score the final centres with"
+        ),
     ),
     metrics=(
         Metric("test:msd", r"#quality_metric: host=\S+, test msd <loss>=(\S+)", "Minimize"),

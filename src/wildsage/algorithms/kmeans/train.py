@@ -132,7 +132,12 @@ class _Data:
     _kept: NDArray[np.float32] | None = None
 
     def keep_if_small(self) -> None:
-        """Read a small channel into memory, so that epochs can be shuffled and need not read it again."""
+        """Read a small channel into memory, so that epochs can be shuffled and need not read it again.
+
+        What comes through a FIFO is not kept: each epoch has the order that the job gives it.
+        """
+        if self.channel.is_streamed:
+            return
         if sum(file.stat().st_size for file in self.channel.files()) <= _LARGEST_IN_MEMORY:
             blocks = list(self._blocks())
             self._kept = np.concatenate(blocks) if blocks else np.zeros((0, self.feature_dim), np.float32)

@@ -16,9 +16,10 @@ from wildsage.toolkit.hyperparameters import (
     IntegerTuple,
     Tunable,
 )
-from wildsage.toolkit.spec import AlgorithmSpec, Channel, Image, Metric, Sample
+from wildsage.toolkit.spec import AlgorithmSpec, Channel, Image, InputMode, Metric, Sample
 
 X_LIBSVM = "text/x-libsvm"
+_MODES: tuple[InputMode, ...] = ("File", "Pipe", "FastFile")
 _DATA = (LIBSVM, X_LIBSVM, CSV, PARQUET, RECORDIO_PROTOBUF, "libsvm", "csv", "parquet", "recordio-protobuf")
 
 OBJECTIVES = (
@@ -301,8 +302,15 @@ SPEC = AlgorithmSpec(
     ),
     check=check,
     channels=(
-        Channel(name="train", required=True, content_types=_DATA, description="Rows to learn from"),
-        Channel(name="validation", content_types=_DATA, description="Rows to evaluate each round with"),
+        Channel(
+            name="train", required=True, content_types=_DATA, modes=_MODES, description="Rows to learn from"
+        ),
+        Channel(
+            name="validation",
+            content_types=_DATA,
+            modes=_MODES,
+            description="Rows to evaluate each round with",
+        ),
     ),
     metrics=(
         *(metric for name in MAXIMIZED for metric in _metrics(name, "Maximize")),

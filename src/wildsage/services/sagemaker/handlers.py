@@ -17,7 +17,13 @@ def handlers(rooms: ServiceRooms) -> Mapping[str, Handler]:
     resources, images, isolates = rooms.resources, rooms.images, rooms.can_isolate
     require_role, seen = rooms.roles.require_passable, rooms.objects.of_request
     training_rules = TrainingJobRules(
-        images, rooms.objects, require_role, isolates, rooms.metric_definitions, rooms.capacity.ahead_for
+        images,
+        rooms.objects,
+        require_role,
+        isolates,
+        rooms.metric_definitions,
+        rooms.capacity.ahead_for,
+        rooms.file_systems,
     )
     endpoint_rules = EndpointRules(images, seen, isolates)
     return operations_of(

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from wildsage.core.context import RequestContext
-from wildsage.core.errors import AccessDeniedError, ResourceInUseError, ValidationError
+from wildsage.core.errors import ResourceInUseError, ValidationError
 from wildsage.core.s3_uri import S3UriError, split_s3_uri
 from wildsage.core.states import is_terminal
 from wildsage.images.catalogue import ImageCatalogue, ResolvedImage, UnknownImageError
 from wildsage.jobs.history import advance, first_step
-from wildsage.jobs.inputs import InputError, source_of
 from wildsage.jobs.metrics import InvalidExpressionError, compile_expression
 from wildsage.jobs.reconciler import CREATED, STOPPING
 from wildsage.jobs.training import image_of
@@ -23,8 +22,10 @@ from wildsage.services.sagemaker.common import (
     require_isolation,
     sagemaker_arn,
 )
+from wildsage.services.sagemaker.training_inputs import check_input_modes, check_inputs
 from wildsage.store.database import Transaction
-from wildsage.store.object_access import ObjectAccess, RoleObjects
+from wildsage.store.file_systems import FileSystems
+from wildsage.store.object_access import RoleObjects
 from wildsage.store.resources import AlreadyExistsError, Body, Resource, Resources
 from wildsage.store.runs import TRAINING_JOB, Runs, first_run_id
 from wildsage.store.tags import Tags
@@ -54,6 +55,7 @@ class TrainingJobRules:
     can_isolate: bool
     metric_definitions: Callable[[str], Sequence[Mapping[str, str]]]
     ahead: Callable[[str], int | None]
+    file_systems: FileSystems
 
 
 class TrainingJobs:
@@ -73,7 +75,8 @@ class TrainingJobs:
         if request.get("EnableNetworkIsolation"):
             require_isolation(can_isolate=self._rules.can_isolate)
         await self._rules.require_passable_role(context, request["RoleArn"])
-        self._check_inputs(context, request)
+        objects = self._rules.objects.of_request(context, request["RoleArn"])
+        check_inputs(context, request, objects, self._rules.file_systems)
         _check_output(request)
         arn = sagemaker_arn(context, TRAINING_JOB, request["TrainingJobName"])
         key = key_of(context, TRAINING_JOB, request["TrainingJobName"])
@@ -203,7 +206,7 @@ class TrainingJobs:
             image = image_of(self._rules.images, request)
         except UnknownImageError as error:
             raise ValidationError(str(error)) from None
-        _check_input_modes(request)
+        check_input_modes(request)
         return image
 
     def _metric_definitions(self, image: ResolvedImage, request: Request) -> list[Mapping[str, str]]:
@@ -225,29 +228,6 @@ class TrainingJobs:
                 ) from None
         return list(given)
 
-    def _check_inputs(self, context: RequestContext, request: Request) -> None:
-        channels = request.get("InputDataConfig", [])
-        names = [channel["ChannelName"] for channel in channels]
-        for name in names:
-            if names.count(name) > 1:
-                raise ValidationError(f"Duplicate channel name: {name!r}. Give each channel its own name")
-        if not channels:
-            return
-        objects = self._rules.objects.of_request(context, request["RoleArn"])
-        for channel in channels:
-            try:
-                source = source_of(channel)
-                bucket, prefix = split_s3_uri(source["S3Uri"])
-            except (InputError, S3UriError) as error:
-                raise ValidationError(str(error)) from None
-            if not _has_objects(objects, context.region, bucket, prefix):
-                raise ValidationError(
-                    f'No S3 objects found under S3 URL "{source["S3Uri"]}" given in input data source.'
-                    f" Please ensure that the bucket exists in the selected region ({context.region}),"
-                    " that objects exist under that S3 prefix, and that the role"
-                    f' "{request["RoleArn"]}" has "s3:ListBucket" permissions on bucket "{bucket}".'
-                )
-
 
 def _check_output(request: Request) -> None:
     """Refuse, before anything runs, a place where artifacts can never go."""
@@ -255,38 +235,6 @@ def _check_output(request: Request) -> None:
         split_s3_uri(request["OutputDataConfig"]["S3OutputPath"])
     except S3UriError as error:
         raise ValidationError(f"OutputDataConfig.S3OutputPath: {error}") from None
-
-
-def _has_objects(objects: ObjectAccess, region: str, bucket: str, prefix: str) -> bool:
-    """Tell whether a job finds something to read: objects in its own region that its role may list."""
-    try:
-        found = objects.bucket(bucket)
-        return found is not None and found.region == region and objects.exists_under(bucket, prefix)
-    except AccessDeniedError:
-        return False
-
-
-def _check_input_modes(request: Request) -> None:
-    modes = {request["AlgorithmSpecification"]["TrainingInputMode"]}
-    for channel in request.get("InputDataConfig", []):
-        modes.add(channel.get("InputMode", "File"))
-        source = channel["DataSource"].get("S3DataSource", {})
-        kind = source.get("S3DataType", "S3Prefix")
-        if kind not in ("S3Prefix", "ManifestFile"):
-            raise ValidationError(
-                f"S3DataType {kind} of channel {channel['ChannelName']!r} is not implemented yet."
-                " Use S3Prefix or ManifestFile"
-            )
-        if channel.get("CompressionType", "None") != "None":
-            raise ValidationError(
-                f"CompressionType Gzip of channel {channel['ChannelName']!r} is for Pipe mode,"
-                " which is not implemented yet. Upload the data uncompressed"
-            )
-    other = modes - {"File"}
-    if other:
-        raise ValidationError(
-            f"TrainingInputMode {' and '.join(sorted(other))} is not implemented yet. Use File"
-        )
 
 
 def _check_resources(request: Request) -> None:
