@@ -135,5 +135,5 @@ def test_a_fifo_that_never_comes_is_the_platforms_fault(tmp_path, monkeypatch):
     monkeypatch.setattr(channels, "_FIFO_PATIENCE_SECONDS", 0.05)
     place = tmp_path / "train"
     channel = ChannelReader("train", place, ContentType.parse("text/csv"), pipe=Pipe(place))
-    with pytest.raises(PlatformError, match="there is no FIFO .*/train_0"):
+    with pytest.raises(PlatformError, match=r"there is no FIFO .*/train_0"):
         list(channel.rows())
