@@ -90,15 +90,17 @@ class Handler(BaseHTTPRequestHandler):
         wanted = self.headers["If-Match"]
         if wanted is not None and wanted != f'"{etag_of(content)}"':
             return self.error(412, "PreconditionFailed")
-        start = int((self.headers.get("Range") or "bytes=0-")[6:-1])
+        ranged = self.headers.get("Range")
+        first, _, last = (ranged or "bytes=0-").removeprefix("bytes=").partition("-")
+        body = content[int(first) : int(last) + 1 if last else None]
         if fault == "half":
-            self.send_response(206 if start else 200)
-            self.send_header("Content-Length", str(len(content) - start))
+            self.send_response(206 if ranged else 200)
+            self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(content[start : start + (len(content) - start) // 2])
+            self.wfile.write(body[: len(body) // 2])
             self.close_connection = True
             return None
-        return self.reply(206 if start else 200, content[start:])
+        return self.reply(206 if ranged else 200, body)
 
     def signed(self):
         names = re.search(r"SignedHeaders=([^,]+)", self.headers["Authorization"])[1].split(";")

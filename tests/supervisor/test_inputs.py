@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from wildsage.compute.select import BACKENDS
-from wildsage.supervisor import local_files
-from wildsage.supervisor.contract import Channel, Program, Share
+from wildsage.supervisor import inputs, local_files
+from wildsage.supervisor.contract import Channel, InputObject, Program, Share
+from wildsage.supervisor.lazy_view import UnavailableViewError
 
 CONTENT = b"1,2\n3,4\n"
 
@@ -131,6 +132,25 @@ def test_a_host_gets_its_share(carry, stored):
     assert (record.outcome, lines) == ("completed", ["1", "3"])
 
 
+def test_where_nothing_can_be_mounted_fast_files_in_pieces_are_brought(tmp_path, monkeypatch):
+    def refuse(*_arguments, **_options):
+        raise UnavailableViewError("/dev/fuse is not there")
+
+    monkeypatch.setattr(inputs, "LazyView", refuse)
+    item = here(tmp_path, b"1,2\n", b"3,4\n")
+    made = inputs.Inputs(
+        (Channel("train", (item,), "FastFile"),), tmp_path, tmp_path / "ml", lambda: True, None
+    )
+    (placed,) = made.place()
+    assert placed.path == tmp_path / "shown" / "train" / "k"
+    (mount,) = made.mounts()
+    assert (mount.source, mount.target, mount.writable) == (
+        str(tmp_path / "shown" / "train"), "/opt/ml/input/data/train", False
+    )  # fmt: skip
+    assert made.failure is None
+    made.close()
+
+
 # Folders of this machine
 
 
@@ -157,8 +177,6 @@ def test_a_folder_that_is_gone_fails_the_job(carry, tmp_path):
 
 
 def here(tmp_path, *parts):
-    from wildsage.supervisor.contract import InputObject
-
     files = []
     for number, part in enumerate(parts):
         path = tmp_path / f"part-{number}"

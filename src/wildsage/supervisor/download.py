@@ -169,6 +169,22 @@ class ObjectReader:
                 raise _failure(item, f"is larger than the {item.size} bytes it had when the job was created")
             patience.again(_TryAgainError(f"{came} of {item.size} bytes came"))
 
+    def read_range(self, item: InputObject, start: int, size: int) -> bytes:
+        """Return `size` bytes of an object from `start` on; raises as `read` does."""
+        patience = Patience(self._pause)
+        content = b""
+        while len(content) < size:
+            try:
+                for chunk in self._content(item, start + len(content), patience, start + size):
+                    content += chunk
+                    patience.progress()
+            except _TryAgainError as error:
+                patience.again(error)
+                continue
+            if len(content) < size:
+                patience.again(_TryAgainError(f"{len(content)} of {size} bytes came"))
+        return content[:size]
+
     def read_whole(self, bucket: str, key: str, limit: int) -> bytes:
         """Return the content of an object as it is now, whatever it was when the job was created.
 
@@ -194,11 +210,13 @@ class ObjectReader:
             else:
                 return bytes(content)
 
-    def _content(self, item: InputObject, start: int, patience: Patience) -> Iterator[bytes]:
+    def _content(
+        self, item: InputObject, start: int, patience: Patience, end: int | None = None
+    ) -> Iterator[bytes]:
         url = f"{self._endpoint_url}/{quote(item.bucket)}/{quote(item.key, safe='/~')}"
         wanted = {"if-match": f'"{item.etag.strip(chr(34))}"'} if item.etag else {}
-        if start:
-            wanted["range"] = f"bytes={start}-"
+        if start or end is not None:
+            wanted["range"] = f"bytes={start}-{'' if end is None else end - 1}"
         key = self._credentials.key(patience)
         headers = sign_request(key, "GET", url, region=self._region, at=time.time(), headers=wanted)
         with _answer(self._connection, url, headers) as response:

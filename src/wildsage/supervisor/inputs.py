@@ -1,6 +1,7 @@
 """The channels of a run: brought in, shown or streamed, as their modes say."""
 
 import os
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -11,6 +12,7 @@ from wildsage.supervisor.dealing import deal
 from wildsage.supervisor.download import InputError, ObjectReader
 from wildsage.supervisor.environment import ML_TARGET
 from wildsage.supervisor.feeder import Feeder, Pause
+from wildsage.supervisor.lazy_view import LazyView, UnavailableViewError
 from wildsage.supervisor.staging import Placed, place
 
 SHOWN_FOLDER = "shown"
@@ -51,6 +53,8 @@ class Inputs:
         special = any(channel.folder or channel.mode == "FastFile" for channel in channels)
         self._is_private = special and is_private()
         self._feeders: list[Feeder] = []
+        self._views: list[LazyView] = []
+        self._failed: Exception | None = None
         self._descriptor = -1
 
     # Before the launch
@@ -96,7 +100,18 @@ class Inputs:
         if channel.mode == "File" or not self._is_private:
             return place(objects, point, channel.name)
         point.mkdir(_NEW_FOLDER, parents=True, exist_ok=True)
-        return place(objects, self._shown / channel.name, channel.name, is_shown=True)
+        shown = self._shown / channel.name
+        placed = place(objects, shown, channel.name, is_shown=True)
+        if all(len(one.item.files) == 1 for one in placed):
+            return placed
+        try:
+            view = LazyView(
+                channel.name, placed, shown, lambda: self._open_reader(_sleep), is_first=not self._views
+            )
+            self._views.append(view)
+        except UnavailableViewError:  # then they are brought in before the start
+            return placed
+        return []
 
     def _show_folder(self, channel: Channel) -> None:
         if not Path(channel.folder).is_dir():
@@ -112,6 +127,10 @@ class Inputs:
             self._descriptor = os.open(self._data, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._feeders.append(Feeder(channel, self._descriptor, self._open_reader))
 
+    @property
+    def _sources(self) -> list[Feeder | LazyView]:
+        return [*self._views, *self._feeders]
+
     # Beside the container
 
     def start(self) -> None:
@@ -122,13 +141,22 @@ class Inputs:
     @property
     def failure(self) -> Exception | None:
         """Why a channel cannot go on; None while all can."""
-        return next((feeder.failure for feeder in self._feeders if feeder.failure is not None), None)
+        failures = (source.failure for source in self._sources)
+        return self._failed or next((failure for failure in failures if failure is not None), None)
 
     def close(self) -> None:
         """End all streams. Call after the container's end."""
-        for feeder in self._feeders:
-            feeder.close()
+        self._failed = self.failure
+        for source in self._sources:
+            source.close()
+        self._views, self._feeders = [], []
         if self._descriptor >= 0:
             with suppress(OSError):
                 os.close(self._descriptor)
             self._descriptor = -1
+
+
+def _sleep(seconds: float) -> None:
+    """Pause between attempts: the process of a view is killed when the run ends."""
+    if seconds:
+        time.sleep(seconds)
