@@ -82,7 +82,7 @@ def test_a_failed_job_is_explained_after_its_run_is_gone(house):
         "type": "ml.m5.large", "vcpus": 2, "memory_gib": 8.0, "gpus": 0, "limits": run["limits"]
     }  # fmt: skip
     assert run["image"]["kind"] == "registered"
-    assert run["channels"] == [{"name": "train", "objects": 1, "bytes": 10}]
+    assert run["channels"] == [{"name": "train", "mode": "File", "objects": 1, "bytes": 10}]
     assert run["exit"]["exit_code"] == 7
     assert run["usage"]["peak_memory_bytes"] > 1 << 20
     assert run["usage"]["cpu_seconds"] > 0.01, "of the script's Python, not of the sandbox alone"

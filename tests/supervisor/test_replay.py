@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from wildsage.compute.select import BACKENDS
+from wildsage.supervisor.contract import Channel
 
 SHELL = """
 import sys
@@ -72,6 +73,15 @@ def test_a_rerun_has_its_log_on_the_terminal_and_the_containers_exit_code(run, s
     assert "error" in done.stderr
     assert not run.log.exists()
     assert run.folder.exit_record() is None
+
+
+def test_a_rerun_streams_its_channels_again(run, store, sandbox):
+    run.endpoint_url = store.url
+    channel = Channel("train", (store.put("b", "k", b"streamed\n"),), "Pipe")
+    script = 'cat "$SAGEMAKER_BASE_DIR/input/data/train_0" "$SAGEMAKER_BASE_DIR/input/data/train_1"'
+    program = type(run.job("noop").program)(("/bin/sh", "-c", script), {})
+    done = carry(run, "rerun", sandbox=sandbox.name, program=program, channels=(channel,))
+    assert (done.returncode, done.stdout) == (0, "streamed\n" * 2), done.stderr
 
 
 def test_the_limit_of_its_runtime_holds_for_a_rerun(run, sandbox):

@@ -100,6 +100,13 @@ def _run(run: Mapping[str, Any]) -> Iterator[str]:
         yield "\n".join(f"  {name.ljust(12)}{text}" for name, text in rows)
 
 
+def _channel(channel: Mapping[str, Any]) -> str:
+    if "folder" in channel:
+        return str(channel["folder"])
+    mode = channel.get("mode", "File")  # of a run of an earlier version
+    return _objects(channel) if mode == "File" else f"{_objects(channel)}, {mode} mode"
+
+
 def _facts(run: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "ran", _image(run.get("image", {}))
     sandbox = run.get("sandbox")
@@ -107,7 +114,7 @@ def _facts(run: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         held = ", ".join(f"{limit} by {holder}" for limit, holder in run.get("held_by", {}).items())
         yield "sandbox", f"{sandbox['name']} (level {sandbox['level']}){'; ' + held if held else ''}"
     for channel in run.get("channels", ()):
-        yield "input", f"{channel['name']}: {_objects(channel)}"
+        yield "input", f"{channel['name']}: {_channel(channel)}"
     if "model_data" in run:
         yield "model", _objects(run["model_data"])
     usage = run.get("usage", {})

@@ -15,7 +15,8 @@ A *run* is one launch of one container: a host of a training job, or a worker of
 | ``out/`` | supervisor | packed ``model.tar.gz`` and ``output.tar.gz``, for the server to adopt |
 
 No exit record and no lock means that the platform lost the run. The supervisor needs no database and no
-other file of the server; inputs come over HTTP from `JobFile.endpoint_url`.
+other file of the server; inputs come over HTTP from `JobFile.endpoint_url`, unless their content files are in sight
+(`InputObject.files`).
 """
 
 import json

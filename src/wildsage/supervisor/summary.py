@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from wildsage.supervisor.contract import Event, ExitRecord, InputObject, JobFile
+from wildsage.supervisor.contract import Channel, Event, ExitRecord, InputObject, JobFile
 from wildsage.supervisor.folder import RunFolder
 
 _LONGEST_LINE = 300
@@ -41,10 +41,16 @@ def _of_job(job: JobFile) -> dict[str, Any]:
     if job.max_runtime_seconds is not None:
         facts["max_runtime_seconds"] = job.max_runtime_seconds
     if job.channels:
-        facts["channels"] = [{"name": item.name, **_size(item.objects)} for item in job.channels]
+        facts["channels"] = [_channel(item) for item in job.channels]
     if job.model:
         facts["model_data"] = _size(job.model)
     return facts
+
+
+def _channel(channel: Channel) -> dict[str, Any]:
+    if channel.folder:
+        return {"name": channel.name, "mode": channel.mode, "folder": channel.folder}
+    return {"name": channel.name, "mode": channel.mode, **_size(channel.objects)}
 
 
 def _size(objects: Sequence[InputObject]) -> dict[str, int]:

@@ -9,6 +9,7 @@ A new algorithm passes it before its author writes a test::
 import json
 import re
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -24,7 +25,7 @@ from wildsage.toolkit.errors import UserError
 from wildsage.toolkit.hyperparameters import Categorical, Text
 from wildsage.toolkit.local import Files, LocalContainer, LocalEndpoint
 from wildsage.toolkit.resolve import load_spec
-from wildsage.toolkit.spec import AlgorithmSpec
+from wildsage.toolkit.spec import AlgorithmSpec, InputMode
 
 _LABELLED, _UNLABELLED = "text/csv;label_size=1", "text/csv;label_size=0"
 
@@ -79,6 +80,21 @@ class AlgorithmConformance:
         body = to_csv(rows if labelled else rows[:, 1:])
         names = [channel.name for channel in spec.channels if CSV in channel.content_types]
         return {name: Files(_LABELLED if labelled else _UNLABELLED, {"part-0.csv": body}) for name in names}
+
+    @pytest.mark.parametrize("mode", ["FastFile", "Pipe"])
+    def test_every_declared_mode_trains(self, spec: AlgorithmSpec, tmp_path: Path, mode: InputMode) -> None:
+        """The channels may come in any mode that the declaration names; any other is the user's mistake."""
+        container = LocalContainer(self.module, tmp_path)
+        channels = self._channels(spec)
+        container.prepare(spec.sample.hyperparameters, channels, mode=mode)
+        with container.piped(channels) if mode == "Pipe" else nullcontext():
+            code, log = container.train_here()
+        if all(mode in spec.channel(name).modes for name in channels):
+            assert code == 0, log
+            assert any(container.paths.model.iterdir())
+        else:
+            assert code == UserError.exit_code
+            assert f"has the input mode {mode}; supported: " in container.failure
 
     # The declaration.
 

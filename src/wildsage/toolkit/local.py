@@ -9,14 +9,16 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from wildsage.toolkit.environment import Paths
 from wildsage.toolkit.resolve import load_spec
+from wildsage.toolkit.spec import InputMode
 from wildsage.toolkit.training import train
 
 
@@ -49,14 +51,15 @@ class LocalContainer:
         hyperparameters: Mapping[str, str],
         channels: Mapping[str, Files],
         hosts: Sequence[str] = ("algo-1",),
+        mode: InputMode = "File",
     ) -> None:
-        """Write the configuration and the channels of a training job."""
+        """Write the configuration and the channels of a training job; in Pipe mode `piped` streams them."""
         described = {}
         for name, files in channels.items():
-            described[name] = {"TrainingInputMode": "File", "S3DistributionType": "FullyReplicated"}
+            described[name] = {"TrainingInputMode": mode, "S3DistributionType": "FullyReplicated"}
             if files.content_type is not None:
                 described[name]["ContentType"] = files.content_type
-            for file, content in files.content.items():
+            for file, content in files.content.items() if mode != "Pipe" else ():
                 path = self.paths.data / name / file
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(content)
@@ -68,6 +71,20 @@ class LocalContainer:
         self.paths.config.mkdir(parents=True, exist_ok=True)
         for name, content_of in configuration.items():
             (self.paths.config / f"{name}.json").write_text(json.dumps(content_of))
+
+    @contextmanager
+    def piped(self, channels: Mapping[str, Files]) -> Iterator[None]:
+        """Stream channels through their FIFOs until the block ends."""
+        self.paths.data.mkdir(parents=True, exist_ok=True)
+        feeders = [
+            _Feeder(self.paths.data / name, b"".join(files.content.values()))
+            for name, files in channels.items()
+        ]
+        try:
+            yield
+        finally:
+            for feeder in feeders:
+                feeder.end()
 
     def train(self, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run ``train`` to its end; the log is in ``stdout``."""
@@ -163,6 +180,33 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
         self.sock.connect(self._address)
+
+
+class _Feeder:
+    """Writes a content into one FIFO after the other, each when somebody opens it."""
+
+    def __init__(self, path: Path, content: bytes) -> None:
+        self._path, self._content, self._epoch, self._over = path, content, 0, False
+        os.mkfifo(self._place())
+        self._thread = threading.Thread(target=self._feed, daemon=True)
+        self._thread.start()
+
+    def _place(self) -> Path:
+        return self._path.with_name(f"{self._path.name}_{self._epoch}")
+
+    def _feed(self) -> None:
+        while not self._over:
+            with suppress(BrokenPipeError), self._place().open("wb", buffering=0) as fifo:
+                self._epoch += 1
+                os.mkfifo(self._place())
+                fifo.write(self._content)
+
+    def end(self) -> None:
+        """Let go of the FIFO that nobody opened."""
+        self._over = True
+        reader = os.open(self._place(), os.O_RDONLY | os.O_NONBLOCK)
+        self._thread.join(10)
+        os.close(reader)
 
 
 def _wait_until_up(process: subprocess.Popen[bytes], endpoint: LocalEndpoint, log: Path) -> None:
