@@ -184,7 +184,7 @@ def test_a_manifests_attributes_are_records_in_the_order_of_the_job(copies, stor
     )
     (got,) = copies(channel)
     assert [bytes(record) for record in read_records(got)] == [
-        b"first image", b"1", b"second", '{"a":[1,"ä"]}'.encode(), b"first image", "plain ä".encode()
+        b"first image", b"1", b"second", '{"a": [1, "ä"]}'.encode(), b"first image", "plain ä".encode()
     ]  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from wildsage.cli.server import default_cache_dir
 from wildsage.clients.discovery import ServerNotRunningError, find_server
 from wildsage.compute.select import probe_all
 from wildsage.store.layout import Layout
+from wildsage.supervisor.lazy_view import obstacle
 
 _EXTRAS = {"xgboost": ("xgboost", "the XGBoost algorithm")}
 
@@ -36,6 +37,7 @@ def execute(arguments: argparse.Namespace) -> int:
     for level, (name, probe) in enumerate(probes.items(), 1):
         state = ("used" if name == best else "ok") if probe.available else "no"
         rows.append((f"sandbox {level}: {name}", state, probe.reason))
+    rows.append(_fast_file_row())
     for module, (extra, what) in _EXTRAS.items():
         present = importlib.util.find_spec(module) is not None
         hint = what if present else f"{what} needs: pip install 'wildsage[{extra}]'"
@@ -50,6 +52,17 @@ def _server_row(arguments: argparse.Namespace) -> tuple[str, str, str]:
     except ServerNotRunningError as error:
         return "server", "down", str(error)
     return "server", "ok", f"{server.url}, process {server.pid}, account {server.account}"
+
+
+def _fast_file_row() -> tuple[str, str, str]:
+    missing = obstacle()
+    if missing:
+        return (
+            "FastFile",
+            "partly",
+            f"{missing}: objects that were uploaded in parts are copied before the start",
+        )
+    return "FastFile", "ok", "objects are read when the job reads them"
 
 
 def _disk_row(arguments: argparse.Namespace) -> tuple[str, str, str]:

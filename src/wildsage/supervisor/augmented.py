@@ -95,9 +95,7 @@ def values_of(line: bytes, number: int, attributes: Sequence[str], manifest: Inp
             raise _refusal(
                 manifest, number, f"has {_shown(value)} as {name!r}: it must be the location of an object"
             )
-        text = (
-            value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-        )
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         values.append(Value(name, text, is_reference))
     return values
 

@@ -98,6 +98,11 @@ class LazyView:
         os.close(self._report)
 
 
+def obstacle() -> str:
+    """Say what keeps views from being mounted, as far as it shows without trying; empty: nothing."""
+    return "" if os.access(DEVICE, os.R_OK | os.W_OK) else f"{DEVICE} is not there, or not open to this user"
+
+
 def _serve(
     parent: int, device: int, report: int, tree: Tree, open_content: Callable[[], ObjectContent]
 ) -> NoReturn:
@@ -122,8 +127,8 @@ def _serve(
 
 def _mounted(point: Path, *, is_first: bool) -> int:
     """Mount at `point`; return the descriptor on which the kernel asks."""
-    if not os.access(DEVICE, os.R_OK | os.W_OK):
-        raise UnavailableViewError(f"{DEVICE} is not there, or not open to this user")
+    if obstacle():
+        raise UnavailableViewError(obstacle())
     if is_first:
         _own_mounts()
     try:

@@ -89,14 +89,14 @@ def read_table(channel: ChannelReader, *, csv_weights: bool, first_index: int | 
         missing=True,
         delimiter=None,
     )
+    if channel.is_streamed and media_type in {LIBSVM, PARQUET}:
+        raise UserError(
+            f"Unable to read data channel '{channel.name}'. Pipe mode does not support '{media_type}': use File mode,"
+            " or give application/x-recordio-protobuf or text/csv."
+        )
     if media_type == PARQUET:
         raise UserError(
             f"Unable to read data channel '{channel.name}'. Parquet is not available yet: give text/csv or text/libsvm."
-        )
-    if channel.is_streamed and media_type == LIBSVM:
-        raise UserError(
-            f"Unable to read data channel '{channel.name}'. Pipe mode does not support text/libsvm: use File mode,"
-            " or give application/x-recordio-protobuf or text/csv."
         )
     if media_type == LIBSVM:
         table = _read_libsvm(channel, first_index)
