@@ -2,6 +2,7 @@
 
 import os
 import random
+import signal
 from dataclasses import replace
 
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from wildsage.compute.select import BACKENDS
 from wildsage.supervisor import lazy_view
 from wildsage.supervisor.contract import Channel, Program
+
+from .conftest import eventually
 
 CONTENT = random.Random(0).randbytes(3_000_001)
 
@@ -100,3 +103,18 @@ def test_a_connection_that_breaks_leaves_no_seam(carry, run, store):
     record, _ = carry("cat k > /run/wildsage/k", store.put("b", "k", CONTENT))
     assert record.outcome == "completed"
     assert kept(run, "k") == CONTENT
+
+
+def test_a_supervisor_that_is_killed_leaves_nobody_behind(run, store):
+    """The process of a view holds the run's lock too: while it lived, the run would seem to."""
+    run.endpoint_url = store.url
+    program = Program(("/bin/sh", "-c", "sleep 60"), {})
+    channel = Channel("train", (store.put("b", "k", b"x"),), "FastFile")
+    run.start("noop", program=program, channels=(channel,))
+    run.wait_for("launched")
+    (started, *_) = run.folder.events()
+    os.kill(started.detail["pid"], signal.SIGKILL)
+    eventually(lambda: not run.folder.is_alive())
+    assert run.folder.exit_record() is None
+    run.folder.delete()
+    assert not run.folder.path.exists()

@@ -15,7 +15,7 @@ from wildsage.store.object_index import ObjectRecord
 from wildsage.supervisor.contract import Channel, InputMode, InputObject, Share
 
 _LARGEST_MANIFEST = 64 * 1024 * 1024
-_AT_ONCE = 1000
+_AT_ONCE = 200  # objects: some 10 ms in which the event loop does nothing else
 
 ONLY_HOST = Share()
 

@@ -50,8 +50,8 @@ class Inputs:
         self._shown = folder / SHOWN_FOLDER
         self._data = ml / INPUT_DATA
         self._open_reader = open_reader
-        special = any(channel.folder or channel.mode == "FastFile" for channel in channels)
-        self._is_private = special and is_private()
+        self._find_private = is_private
+        self._is_private = False
         self._feeders: list[Feeder] = []
         self._views: list[LazyView] = []
         self._failed: Exception | None = None
@@ -67,6 +67,8 @@ class Inputs:
         InputError
             If a key cannot be a file, or a folder of this machine is not there.
         """
+        special = any(channel.folder or channel.mode == "FastFile" for channel in self._channels)
+        self._is_private = special and self._find_private()
         placed = []
         for channel in self._channels:
             try:

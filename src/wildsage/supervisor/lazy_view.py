@@ -9,6 +9,7 @@ import ctypes
 import os
 import select
 import signal
+import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -121,6 +122,8 @@ def _serve(
                     raise OSError(5, text) from error
 
             FuseServer(device, tree, read).serve()
+    except BaseException:  # noqa: BLE001 - a process's boundary: the run's own one sees that it is gone
+        traceback.print_exc()
     finally:
         os._exit(0)
 

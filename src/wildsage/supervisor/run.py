@@ -80,6 +80,7 @@ class Run:
         """Do everything and write the exit record."""
         self.journal.write("started", pid=os.getpid())
         record = self._record()
+        self.inputs.close()
         # Before the exit record, because whoever reads that owns the folder, and because the container may
         # have filled the disk.
         self._tidy()
@@ -208,7 +209,6 @@ class Run:
         finally:
             process.kill()
             process.release()
-            self.inputs.close()
             with suppress(FileNotFoundError):
                 (self.folder / RUN_FOLDER / TOKEN_FILE).unlink()
 
