@@ -141,6 +141,7 @@ def test_gzip_is_taken_off_member_by_member(copies, store):
         (gzip.compress(b"1,2,3\n" * 1000)[:-9], "ends inside of a gzip member, at byte"),
         (gzip.compress(b"1,2,3\n") + b"more", "is no gzip data at byte 2"),
     ],
+    ids=["plain", "cut off", "garbage behind"],
 )
 def test_what_is_no_gzip_fails_the_job_with_the_place(run, store, content, said):
     record = carry(run, store, pipe(store.put("b", "p/a.gz", content), gzip=True), "cat train_0 > /dev/null")
