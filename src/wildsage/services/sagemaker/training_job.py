@@ -75,8 +75,9 @@ class TrainingJobs:
         if request.get("EnableNetworkIsolation"):
             require_isolation(can_isolate=self._rules.can_isolate)
         await self._rules.require_passable_role(context, request["RoleArn"])
-        objects = self._rules.objects.of_request(context, request["RoleArn"])
-        check_inputs(context, request, objects, self._rules.file_systems)
+        if request.get("InputDataConfig"):
+            objects = self._rules.objects.of_request(context, request["RoleArn"])
+            check_inputs(context, request, objects, self._rules.file_systems)
         _check_output(request)
         arn = sagemaker_arn(context, TRAINING_JOB, request["TrainingJobName"])
         key = key_of(context, TRAINING_JOB, request["TrainingJobName"])
