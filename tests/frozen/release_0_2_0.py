@@ -272,9 +272,18 @@ def _failure(opened):
 
 def _kept(opened):
     return [
-        {"job": run.job, "kept_at": run.kept_at, "size": run.size, "summary": summarize(run.folder)}
+        {"job": run.job, "kept_at": run.kept_at, "size": run.size, "summary": _summary(run.folder)}
         for run in KeptRuns(opened.layout.kept).list()
     ]
+
+
+def _summary(folder):
+    summary = summarize(folder)
+    # Later releases say more of a channel.
+    channels = [
+        {name: channel[name] for name in ("name", "objects", "bytes")} for channel in summary["channels"]
+    ]
+    return {**summary, "channels": channels}
 
 
 KEPT = "kept"
