@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wildsage.formats.protobuf import Record, Tensor, decode_record, encode_record
+from wildsage.formats.protobuf import Bytes, Record, Tensor, decode_record, encode_record
 from wildsage.formats.wire import MalformedError, encode_varint, unpack_varints
 
 # Written by the protobuf library from SageMaker's schema.
@@ -54,7 +54,7 @@ def test_values_that_are_not_packed_are_read_in_order():
 
 
 def test_byte_values_and_unknown_fields():
-    record = Record({"image": (b"\x89PNG", b"")}, configuration='{"k": 1}')
+    record = Record({"image": Bytes((b"\x89PNG", b""))}, configuration='{"k": 1}')
     assert decode_record(b"\x78\x05" + encode_record(record) + b"\x7d1234") == record
 
 

@@ -24,6 +24,7 @@ FEATURES, LABEL, UID, METADATA, CONFIGURATION = 1, 2, 3, 4, 5
 KEY, VALUE = 1, 2
 FLOAT32, FLOAT64, INT32, BYTES = 2, 3, 7, 9
 TENSOR_VALUES, TENSOR_KEYS, TENSOR_SHAPE = 1, 2, 3
+BYTES_VALUE, BYTES_TYPE = 1, 2
 
 _FLOATS: Final[Mapping[int, tuple[np.dtype[Any], int]]] = {
     FLOAT32: (np.dtype("<f4"), FIXED32),
@@ -45,7 +46,8 @@ class Tensor:
     values
         float32, float64 or int32, one dimension.
     keys
-        Position of each value in the flattened tensor; None where all values are there in order (dense).
+        Position of each value in the flattened tensor; None where all values are there in order (dense), and
+        where there are no values.
     shape
         Extents; required with `keys`, often absent without.
     """
@@ -55,7 +57,15 @@ class Tensor:
     shape: tuple[int, ...] = ()
 
 
-Value = Tensor | tuple[bytes, ...]
+@dataclass(frozen=True, slots=True)
+class Bytes:
+    """Byte strings of one record, an image or a text each, and what they are."""
+
+    values: tuple[bytes, ...] = ()
+    content_type: str = ""
+
+
+Value = Tensor | Bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +133,7 @@ def _text(data: memoryview, item: Field) -> str:
 
 def _decode_entry(data: memoryview, entry: Field) -> tuple[str, Value]:
     key = ""
-    value: Value = ()
+    value: Value = Bytes()
     for item in wire.fields(data, entry.begin, entry.end):
         if item.number == KEY and item.kind == LENGTH:
             key = _text(data, item)
@@ -133,16 +143,26 @@ def _decode_entry(data: memoryview, entry: Field) -> tuple[str, Value]:
 
 
 def _decode_value(data: memoryview, message: Field) -> Value:
-    value: Value = ()
+    value: Value = Bytes()
     for item in wire.fields(data, message.begin, message.end):
         if item.kind != LENGTH:
             continue
         if item.number in {FLOAT32, FLOAT64, INT32}:
             value = _decode_tensor(data, item)
         elif item.number == BYTES:
-            inner = wire.fields(data, item.begin, item.end)
-            value = tuple(bytes(data[f.begin : f.end]) for f in inner if f.number == 1 and f.kind == LENGTH)
+            value = _decode_bytes(data, item)
     return value
+
+
+def _decode_bytes(data: memoryview, message: Field) -> Bytes:
+    values = []
+    content_type = ""
+    for item in wire.fields(data, message.begin, message.end):
+        if item.number == BYTES_VALUE and item.kind == LENGTH:
+            values.append(bytes(data[item.begin : item.end]))
+        elif item.number == BYTES_TYPE and item.kind == LENGTH:
+            content_type = _text(data, item)
+    return Bytes(tuple(values), content_type)
 
 
 def _decode_tensor(data: memoryview, message: Field) -> Tensor:
@@ -191,30 +211,38 @@ def _decode_integers(data: memoryview, item: Field) -> NDArray[np.uint64]:
 
 def _encode_entry(key: str, value: Value) -> bytes:
     if isinstance(value, Tensor):
-        message = wire.encode_field(_tensor_number(value), _encode_tensor(value))
+        message = wire.encode_field(tensor_number(value.values.dtype), _encode_tensor(value))
     else:
-        message = wire.encode_field(BYTES, b"".join(wire.encode_field(1, item) for item in value))
+        content = b"".join(wire.encode_field(BYTES_VALUE, item) for item in value.values)
+        if value.content_type:
+            content += wire.encode_field(BYTES_TYPE, value.content_type.encode())
+        message = wire.encode_field(BYTES, content)
     return wire.encode_field(KEY, key.encode()) + wire.encode_field(VALUE, message)
 
 
-def _tensor_number(tensor: Tensor) -> int:
-    number = _NUMBER_OF_DTYPE.get(tensor.values.dtype)
+def tensor_number(dtype: np.dtype[Any]) -> int:
+    """Return the field of ``Value`` that holds numbers of a type.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    number = _NUMBER_OF_DTYPE.get(dtype)
     if number is None:
-        raise ValueError(f"a record holds float32, float64 or int32 numbers, not {tensor.values.dtype}")
+        raise ValueError(f"a record holds float32, float64 or int32 numbers, not {dtype}")
     return number
 
 
 def _encode_tensor(tensor: Tensor) -> bytes:
     if tensor.values.dtype == np.int32:
-        # Negative numbers travel as 64-bit two's complement.
-        content = b"".join(wire.encode_varint(int(v) & 0xFFFF_FFFF_FFFF_FFFF) for v in tensor.values)
+        content, _ = wire.pack_varints(tensor.values)
     else:
-        content = tensor.values.tobytes()
-    parts = [wire.encode_field(TENSOR_VALUES, content)]
-    if tensor.keys is not None:
-        parts.append(
-            wire.encode_field(TENSOR_KEYS, b"".join(wire.encode_varint(int(k)) for k in tensor.keys))
-        )
+        content = tensor.values.astype(tensor.values.dtype.newbyteorder("<"), copy=False).tobytes()
+    # A field of no numbers is left out, as the protobuf library does.
+    parts = [wire.encode_field(TENSOR_VALUES, content)] if content else []
+    if tensor.keys is not None and tensor.keys.size:
+        parts.append(wire.encode_field(TENSOR_KEYS, wire.pack_varints(tensor.keys)[0]))
     if tensor.shape:
         parts.append(wire.encode_field(TENSOR_SHAPE, b"".join(map(wire.encode_varint, tensor.shape))))
     return b"".join(parts)

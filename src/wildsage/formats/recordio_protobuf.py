@@ -1,13 +1,15 @@
 """Files of protobuf records as matrices: ``application/x-recordio-protobuf``.
 
 Nearly every such file holds dense records of one shape, so that all frames have the same bytes but for the
-numbers. The reader decodes one record, checks by whole-array comparison how many following frames repeat its
-template, and takes their numbers as one strided view. Anything else is decoded record by record.
+numbers. The reader locates the numbers of one record, checks by whole-array comparison how many following
+frames repeat its template, and takes their numbers as one strided view. Sparse records, and dense ones that
+differ in more than their numbers, are walked in step (`wildsage.formats.record_runs` for both). Anything else
+is decoded record by record.
 """
 
+import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,44 +19,41 @@ from wildsage.formats.errors import FormatError
 from wildsage.formats.protobuf import (
     FEATURES,
     FLOAT32,
-    FLOAT64,
     KEY,
     LABEL,
+    TENSOR_KEYS,
+    TENSOR_SHAPE,
     TENSOR_VALUES,
     VALUE,
     Record,
     Tensor,
 )
-from wildsage.formats.recordio import HEADER_SIZE, frame_record, read_frame, read_record
-from wildsage.formats.sparse import SparseRows
-from wildsage.formats.wire import LENGTH, Field, MalformedError
+from wildsage.formats.reading import Reading
+from wildsage.formats.record_runs import as_float32, read_alike
+from wildsage.formats.recordio import (
+    HEADER_SIZE,
+    find_frames,
+    frame_record,
+    read_record,
+    read_windows,
+)
+from wildsage.formats.rows import Rows as Rows  # noqa: PLC0414 - callers know it by this module
+from wildsage.formats.sparse import WIDEST, SparseRows
+from wildsage.formats.wire import MalformedError
 
-_DTYPES: Final[Mapping[int, np.dtype[Any]]] = {FLOAT32: np.dtype("<f4"), FLOAT64: np.dtype("<f8")}
-_WIDEST = 1 << 32
 _FIRST_RUN = 64
-"""Frames compared at once at first; doubled while the comparison succeeds."""
+"""Frames looked at together at first; doubled while they are alike."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """Consecutive records.
+def read_rows(
+    data: bytes | memoryview | BinaryIO, source: str, reading: Reading | None = None, *, block: int = 8192
+) -> Iterator[Rows]:
+    """Yield records in runs of one kind (dense or sparse) and width, at most `block` rows each.
 
-    Attributes
+    Parameters
     ----------
-    features
-        (n, d) float32, or sparse rows where any record gives keys.
-    labels
-        (n, m) float32; m is 0 for records without labels.
-    """
-
-    features: NDArray[np.float32] | SparseRows
-    labels: NDArray[np.float32]
-
-
-def read_rows(data: bytes | memoryview, source: str, block: int = 8192) -> Iterator[Rows]:
-    """Yield the records of a buffer in runs of one kind (dense or sparse) and width, at most `block` rows each.
-
-    Memory beyond the buffer (a memory map, for large files) is bounded by `block` rows.
+    data
+        Bytes or a memory map, or a file, which need not be seekable.
 
     Raises
     ------
@@ -62,18 +61,132 @@ def read_rows(data: bytes | memoryview, source: str, block: int = 8192) -> Itera
         With source and byte position: frames or messages that are malformed, records without the feature
         ``values``, sparse records without shape or with keys beyond it.
     """
-    buffer = memoryview(data)
-    position = 0
-    reach = _FIRST_RUN
-    while position < len(buffer):
-        found = _dense_run(buffer, position, source, min(reach, block))
-        if found is None:
-            rows, position = _record_run(buffer, position, source, block)
-            reach = _FIRST_RUN
-        else:
-            rows, position = found
-            reach = reach * 2 if len(rows.labels) == reach else max(_FIRST_RUN, min(reach, block))
-        yield rows
+    del reading  # a record says all of itself
+    for offset, window in read_windows(data, source):
+        yield from _Window(window, offset, source).rows(block)
+
+
+def read_messages(data: bytes | memoryview | BinaryIO, source: str) -> Iterator[Record]:
+    """Yield records one by one, with all that they hold: bytes, texts, other features than ``values``.
+
+    Raises
+    ------
+    FormatError
+        With source and byte position.
+    """
+    for offset, window in read_windows(data, source):
+        position = 0
+        while position < len(window):
+            payload, following = read_record(window, position, source, offset)
+            yield _decode(payload, source, offset + position)
+            position = following
+
+
+def _decode(payload: bytes | memoryview, source: str, offset: int) -> Record:
+    try:
+        return protobuf.decode_record(payload)
+    except MalformedError as error:
+        raise FormatError(source, f"not a protobuf record: {error}", offset=offset) from error
+
+
+class _Window:
+    """A part of a file that holds whole records."""
+
+    def __init__(self, buffer: memoryview, offset: int, source: str) -> None:
+        self._buffer = buffer
+        self._offset = offset
+        self._source = source
+
+    def rows(self, block: int) -> Iterator[Rows]:
+        frames = find_frames(self._buffer)
+        begins = frames.begins - HEADER_SIZE
+        position = number = 0
+        reach = min(_FIRST_RUN, block)
+        while position < len(self._buffer):
+            # Behind a record of several parts, or a malformed one, the frames are counted anew.
+            number += int(np.searchsorted(begins[number:], position))
+            run = frames.part(number, number + reach)
+            rows = read_alike(self._buffer, run) if len(run.begins) and begins[number] == position else None
+            if rows is None:
+                rows, position = self._one_by_one(position, min(_FIRST_RUN, block))
+            else:
+                number += len(rows)
+                position = int(begins[number]) if number < len(begins) else int(frames.ends[-1] + 3) & ~3
+            reach = min(reach * 2 if len(rows) == reach else _FIRST_RUN, block)
+            yield rows
+
+    def _one_by_one(self, position: int, limit: int) -> tuple[Rows, int]:
+        """Decode records as long as they are of the first one's kind and width."""
+        tensors: list[Tensor] = []
+        labels: list[NDArray[np.float32]] = []
+        first: tuple[bool, int, int] | None = None
+        while position < len(self._buffer) and len(tensors) < limit:
+            payload, following = read_record(self._buffer, position, self._source, self._offset)
+            record = _decode(payload, self._source, self._offset + position)
+            try:
+                tensor = _feature(record)
+            except MalformedError as error:
+                raise FormatError(self._source, str(error), offset=self._offset + position) from error
+            label = _label(record)
+            kind = (tensor.keys is None, _width(tensor), label.size)
+            if first is not None and kind != first:
+                break
+            first = kind
+            tensors.append(tensor)
+            labels.append(label)
+            position = following
+        matrix = np.stack(labels)
+        if tensors[0].keys is None:
+            return Rows(np.stack([as_float32(tensor.values) for tensor in tensors]), matrix), position
+        return Rows(_sparse(tensors), matrix), position
+
+
+def _feature(record: Record) -> Tensor:
+    tensor = record.features.get("values")
+    if not isinstance(tensor, Tensor):
+        names = ", ".join(sorted(record.features)) or "none"
+        raise MalformedError(f"no numeric feature 'values' (its features: {names})")
+    if tensor.keys is None and (tensor.values.size or not tensor.shape):
+        return tensor
+    # Without a key and without a value it is the row of a sparse matrix in which nothing is given.
+    keys = np.zeros(0, np.uint64) if tensor.keys is None else tensor.keys
+    width = math.prod(tensor.shape)
+    if not tensor.shape:
+        raise MalformedError("a sparse tensor without shape")
+    if keys.size != tensor.values.size:
+        raise MalformedError(f"{keys.size} keys for {tensor.values.size} values")
+    if width > WIDEST:
+        raise MalformedError(f"the shape {list(tensor.shape)} has more than {WIDEST} elements")
+    if keys.size and int(keys.max()) >= width:
+        raise MalformedError(f"key {int(keys.max())} is beyond the shape {list(tensor.shape)}")
+    return Tensor(tensor.values, keys, tensor.shape)
+
+
+def _width(tensor: Tensor) -> int:
+    return tensor.values.size if tensor.keys is None else math.prod(tensor.shape)
+
+
+def _label(record: Record) -> NDArray[np.float32]:
+    value = record.label.get("values")
+    return as_float32(value.values) if isinstance(value, Tensor) else np.zeros(0, np.float32)
+
+
+def _sparse(tensors: list[Tensor]) -> SparseRows:
+    keys = [tensor.keys.astype(np.int64) for tensor in tensors if tensor.keys is not None]
+    return SparseRows(
+        np.concatenate([[0], np.cumsum([tensor.values.size for tensor in tensors])]).astype(np.int64),
+        np.concatenate(keys),
+        np.concatenate([as_float32(tensor.values) for tensor in tensors]),
+        _width(tensors[0]),
+    )
+
+
+def write_rows(rows: Rows) -> bytes:
+    """Write rows, one record each; weights and groups have no place in a record."""
+    labels = rows.labels if rows.labels.shape[1] else None
+    if isinstance(rows.features, SparseRows):
+        return write_sparse(rows.features, labels)
+    return write_dense(rows.features, labels)
 
 
 def write_dense(features: NDArray[Any], labels: NDArray[Any] | None = None) -> bytes:
@@ -82,14 +195,42 @@ def write_dense(features: NDArray[Any], labels: NDArray[Any] | None = None) -> b
     Parameters
     ----------
     features
-        (n, d), float32 or float64.
+        (n, d): float32, float64, or whole numbers of 32 bits whatever their type.
     labels
-        (n,) or (n, m), float32 or float64.
+        (n,) or (n, m) of the same types.
+
+    Raises
+    ------
+    ValueError
+        For other types, and whole numbers of more than 32 bits.
     """
     columns = [(FEATURES, "values", features)]
     if labels is not None:
         columns.append((LABEL, "values", labels))
     return _write(columns)
+
+
+def write_sparse(rows: SparseRows, labels: NDArray[Any] | None = None) -> bytes:
+    """Write sparse rows, one record each, as the SDK's ``write_spmatrix_to_sparse_tensor`` does.
+
+    Parameters
+    ----------
+    labels
+        (n,) or (n, m): float32, float64, or whole numbers of 32 bits.
+    """
+    packed, lengths = wire.pack_varints(rows.columns)
+    places = np.concatenate([[0], np.cumsum(lengths)])[rows.starts].tolist()
+    values = rows.values.astype("<f4", copy=False).tobytes()
+    starts = rows.starts.tolist()
+    shape = wire.encode_field(TENSOR_SHAPE, wire.encode_varint(rows.width))
+    tails = _entries(LABEL, "values", labels) if labels is not None else [b""] * len(rows)
+    frames = []
+    for row, tail in enumerate(tails):
+        content = values[4 * starts[row] : 4 * starts[row + 1]]
+        keys = packed[places[row] : places[row + 1]]
+        tensor = _field(TENSOR_VALUES, content) + _field(TENSOR_KEYS, keys) + shape
+        frames.append(frame_record(_entry(FEATURES, "values", FLOAT32, tensor) + tail))
+    return b"".join(frames)
 
 
 def write_predictions(columns: Mapping[str, NDArray[Any]]) -> bytes:
@@ -98,172 +239,61 @@ def write_predictions(columns: Mapping[str, NDArray[Any]]) -> bytes:
 
 
 def _write(columns: list[tuple[int, str, NDArray[Any]]]) -> bytes:
+    if len(columns[0][2]) == 0:
+        return b""
+    if any(values.dtype.kind != "f" or values.size == 0 for _, _, values in columns):
+        parts = [_entries(number, name, values) for number, name, values in columns]
+        return b"".join([frame_record(b"".join(entries)) for entries in zip(*parts, strict=True)])
+    return _write_alike(columns)
+
+
+def _write_alike(columns: list[tuple[int, str, NDArray[Any]]]) -> bytes:
     """Encode the first row, repeat it, and put each row's numbers in their places."""
     rows = len(columns[0][2])
-    if rows == 0:
-        return b""
-    matrices = [
-        (number, name, values.reshape(rows, -1).astype(values.dtype.newbyteorder("<"), copy=False))
-        for number, name, values in columns
-    ]
-    maps: dict[int, dict[str, Tensor]] = {FEATURES: {}, LABEL: {}}
-    for number, name, matrix in matrices:
-        maps[number][name] = Tensor(matrix[0])
-    first = frame_record(protobuf.encode_record(Record(maps[FEATURES], maps[LABEL])))
-    table = np.tile(np.frombuffer(first, np.uint8), (rows, 1))
-    spans = iter(_spans(memoryview(first), HEADER_SIZE, HEADER_SIZE + _payload_size(first)) or ())
-    for _, _, matrix in matrices:
-        span = next(spans)
-        table[:, span.begin : span.end] = np.ascontiguousarray(matrix).view(np.uint8)
+    matrices = [_matrix(values) for _, _, values in columns]
+    first = b""
+    places = []
+    for (number, name, _), matrix in zip(columns, matrices, strict=True):
+        content = matrix[0].tobytes()
+        # The numbers are the last bytes of their entry.
+        first += _entry(number, name, protobuf.tensor_number(matrix.dtype), _field(TENSOR_VALUES, content))
+        places.append((HEADER_SIZE + len(first) - len(content), HEADER_SIZE + len(first)))
+    table = np.tile(np.frombuffer(frame_record(first), np.uint8), (rows, 1))
+    for (begin, end), matrix in zip(places, matrices, strict=True):
+        table[:, begin:end] = np.ascontiguousarray(matrix).view(np.uint8)
     return table.tobytes()
 
 
-def _payload_size(frame: bytes) -> int:
-    whole = read_frame(memoryview(frame), 0, "")
-    return whole.end - whole.begin
+def _entries(number: int, name: str, values: NDArray[Any]) -> list[bytes]:
+    """Encode a map's entry for each row."""
+    matrix = _matrix(values)
+    kind = protobuf.tensor_number(matrix.dtype)
+    if kind == protobuf.INT32:
+        data, lengths = wire.pack_varints(matrix.reshape(-1))
+        ends = np.cumsum(lengths.reshape(matrix.shape).sum(axis=1)).tolist()
+    else:
+        data = matrix.tobytes()
+        ends = [matrix.itemsize * matrix.shape[1] * (row + 1) for row in range(len(matrix))]
+    contents = [data[begin:end] for begin, end in zip([0, *ends], ends, strict=False)]
+    return [_entry(number, name, kind, _field(TENSOR_VALUES, content)) for content in contents]
 
 
-@dataclass(frozen=True, slots=True)
-class _Span:
-    """Where the numbers of one tensor stand in a frame."""
-
-    number: int
-    name: bytes
-    begin: int
-    end: int
-    dtype: np.dtype[Any]
-
-
-def _spans(data: memoryview, begin: int, end: int) -> list[_Span] | None:
-    """Locate the tensors of a record that holds nothing but dense packed floats; None for any other record."""
-    spans = []
-    for entry in wire.fields(data, begin, end):
-        if entry.number not in {FEATURES, LABEL} or entry.kind != LENGTH:
-            return None
-        parts = list(wire.fields(data, entry.begin, entry.end))
-        if [part.number for part in parts] != [KEY, VALUE] or any(part.kind != LENGTH for part in parts):
-            return None
-        tensor = _only(data, parts[1])
-        values = tensor and _only(data, tensor)
-        if tensor is None or values is None or tensor.number not in _DTYPES or values.number != TENSOR_VALUES:
-            return None
-        dtype = _DTYPES[tensor.number]
-        if (values.end - values.begin) % dtype.itemsize:
-            return None
-        name = bytes(data[parts[0].begin : parts[0].end])
-        spans.append(_Span(entry.number, name, values.begin, values.end, dtype))
-    return spans
+def _matrix(values: NDArray[Any]) -> NDArray[Any]:
+    """Bring numbers to (n, m) and to a type that a record has."""
+    matrix = values.reshape(len(values), -1) if values.size else values.reshape(len(values), 0)
+    if matrix.dtype.kind in "iub":
+        whole = matrix.astype(np.int32)
+        if not np.array_equal(whole, matrix):
+            raise ValueError("a record holds whole numbers of 32 bits; these are larger")
+        return whole
+    return matrix.astype(matrix.dtype.newbyteorder("<"), copy=False)
 
 
-def _only(data: memoryview, message: Field) -> Field | None:
-    """Return the single length-delimited field of a message; None if it has another content."""
-    inner = list(wire.fields(data, message.begin, message.end))
-    return inner[0] if len(inner) == 1 and inner[0].kind == LENGTH else None
+def _entry(number: int, name: str, kind: int, tensor: bytes) -> bytes:
+    value = wire.encode_field(VALUE, wire.encode_field(kind, tensor))
+    return wire.encode_field(number, wire.encode_field(KEY, name.encode()) + value)
 
 
-def _dense_run(buffer: memoryview, position: int, source: str, limit: int) -> tuple[Rows, int] | None:
-    frame = read_frame(buffer, position, source)
-    if frame.flag != 0:
-        return None
-    try:
-        spans = _spans(buffer, frame.begin, frame.end)
-    except MalformedError as error:
-        raise FormatError(source, f"not a protobuf record: {error}", offset=position) from error
-    if spans is None:
-        return None
-    features = [span for span in spans if span.number == FEATURES]
-    labels = [span for span in spans if span.number == LABEL]
-    if len(features) != 1 or features[0].name != b"values" or len(labels) > 1:
-        return None
-    stride = frame.next - position
-    count = min((len(buffer) - position) // stride, limit)
-    table = np.frombuffer(buffer, np.uint8, count * stride, position).reshape(count, stride)
-    count = _repeats(table, position, spans)
-    matrix = _numbers(table[:count], position, features[0])
-    empty = np.zeros((count, 0), np.float32)
-    rows = Rows(matrix, _numbers(table[:count], position, labels[0]) if labels else empty)
-    return rows, position + count * stride
-
-
-def _repeats(table: NDArray[np.uint8], position: int, spans: list[_Span]) -> int:
-    """Count the leading frames that equal the first one outside the spans."""
-    same = np.ones(len(table), bool)
-    start = 0
-    for span in sorted(spans, key=lambda span: span.begin):
-        stop = span.begin - position
-        same &= (table[:, start:stop] == table[0, start:stop]).all(axis=1)
-        start = span.end - position
-    # Padding is not compared: writers may leave anything there.
-    return len(table) if same.all() else int(same.argmin())
-
-
-def _numbers(table: NDArray[np.uint8], position: int, span: _Span) -> NDArray[np.float32]:
-    cut = np.ascontiguousarray(table[:, span.begin - position : span.end - position])
-    return cut.view(span.dtype).reshape(len(table), -1).astype(np.float32, copy=False)
-
-
-def _record_run(buffer: memoryview, position: int, source: str, limit: int) -> tuple[Rows, int]:
-    """Decode records one by one, as long as they are of the first one's kind and width."""
-    tensors: list[Tensor] = []
-    labels: list[NDArray[np.float32]] = []
-    first: tuple[bool, int, int] | None = None
-    while position < len(buffer) and len(tensors) < limit:
-        payload, following = read_record(buffer, position, source)
-        try:
-            record = protobuf.decode_record(payload)
-            tensor, label = _feature(record), _label(record)
-        except MalformedError as error:
-            raise FormatError(source, f"not a protobuf record: {error}", offset=position) from error
-        kind = (tensor.keys is None, _width(tensor), label.size)
-        if first is not None and kind != first:
-            break
-        first = kind
-        tensors.append(tensor)
-        labels.append(label)
-        position = following
-    matrix = np.stack(labels)
-    if tensors[0].keys is None:
-        return Rows(np.stack([tensor.values.astype(np.float32) for tensor in tensors]), matrix), position
-    return Rows(_sparse(tensors), matrix), position
-
-
-def _feature(record: Record) -> Tensor:
-    tensor = record.features.get("values")
-    if not isinstance(tensor, Tensor):
-        names = ", ".join(sorted(record.features)) or "none"
-        raise MalformedError(f"no numeric feature 'values' (its features: {names})")
-    if tensor.keys is None:
-        return tensor
-    if not tensor.shape:
-        raise MalformedError("a sparse tensor without shape")
-    if tensor.keys.size != tensor.values.size:
-        raise MalformedError(f"{tensor.keys.size} keys for {tensor.values.size} values")
-    if _width(tensor) > _WIDEST:
-        raise MalformedError(f"the shape {list(tensor.shape)} has more than {_WIDEST} elements")
-    if tensor.keys.size and int(tensor.keys.max()) >= _width(tensor):
-        raise MalformedError(f"key {int(tensor.keys.max())} is beyond the shape {list(tensor.shape)}")
-    return tensor
-
-
-def _width(tensor: Tensor) -> int:
-    if tensor.keys is None:
-        return tensor.values.size
-    width = 1
-    for extent in tensor.shape:
-        width *= extent
-    return width
-
-
-def _label(record: Record) -> NDArray[np.float32]:
-    value = record.label.get("values")
-    return value.values.astype(np.float32) if isinstance(value, Tensor) else np.zeros(0, np.float32)
-
-
-def _sparse(tensors: list[Tensor]) -> SparseRows:
-    keys = [tensor.keys.astype(np.int64) for tensor in tensors if tensor.keys is not None]
-    return SparseRows(
-        np.concatenate([[0], np.cumsum([tensor.values.size for tensor in tensors])]).astype(np.int64),
-        np.concatenate(keys),
-        np.concatenate([tensor.values.astype(np.float32) for tensor in tensors]),
-        _width(tensors[0]),
-    )
+def _field(number: int, content: bytes) -> bytes:
+    # A field of no numbers is left out, as the protobuf library does.
+    return wire.encode_field(number, content) if content else b""

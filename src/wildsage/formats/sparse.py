@@ -6,6 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+WIDEST = 1 << 31
+"""Columns that a matrix may have: what libraries with 32-bit indices can number."""
+
 
 @dataclass(frozen=True, slots=True)
 class SparseRows:
@@ -30,6 +33,10 @@ class SparseRows:
 
     def __len__(self) -> int:
         return len(self.starts) - 1
+
+    def place(self, entry: int) -> tuple[int, int]:
+        """Tell the row and the column of an entry."""
+        return int(np.searchsorted(self.starts, entry, "right")) - 1, int(self.columns[entry])
 
     def dense(self, fill: float = 0.0) -> NDArray[np.float32]:
         """Spread into an (n, width) matrix; columns that are not given hold `fill`."""

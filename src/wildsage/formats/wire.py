@@ -2,7 +2,7 @@
 
 import struct
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,21 +61,75 @@ def fields(data: memoryview, begin: int, end: int) -> Iterator[Field]:
         position = after
 
 
-def unpack_varints(data: memoryview) -> NDArray[np.uint64]:
+def unpack_varints(data: memoryview | bytes) -> NDArray[np.uint64]:
     """Decode a packed run of varints."""
+    return _decode_varints(np.frombuffer(data, np.uint8))[0]
+
+
+def unpack_runs(data: bytes, lengths: NDArray[np.int64]) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+    """Decode packed runs of varints that stand behind each other.
+
+    Parameters
+    ----------
+    lengths
+        (n,): bytes of each run.
+
+    Returns
+    -------
+    All numbers, and (n,) how many of them each run has.
+    """
     raw = np.frombuffer(data, np.uint8)
-    if raw.size == 0:
-        return np.zeros(0, np.uint64)
-    ends = np.flatnonzero(raw < 0x80)
-    if ends.size == 0 or ends[-1] != raw.size - 1:
+    numbers, ends = _decode_varints(raw)
+    bounds = np.cumsum(lengths)
+    # A run that ends inside a number would take bytes of the next one.
+    if (raw[bounds[bounds > 0] - 1] >= 0x80).any():
         raise MalformedError("a packed number is cut off")
-    starts = np.concatenate(([0], ends[:-1] + 1))
-    lengths = ends - starts + 1
-    if lengths.max() > _LONGEST_VARINT:
+    return numbers, np.diff(np.searchsorted(ends, bounds, "right"), prepend=0)
+
+
+def _decode_varints(raw: NDArray[np.uint8]) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+    """Decode numbers, and tell the position behind each of them."""
+    if raw.size == 0:
+        return np.zeros(0, np.uint64), np.zeros(0, np.int64)
+    last = raw < 0x80
+    if last.all():
+        return raw.astype(np.uint64), np.arange(1, raw.size + 1)
+    ends = np.flatnonzero(last) + 1
+    if ends.size == 0 or ends[-1] != raw.size:
+        raise MalformedError("a packed number is cut off")
+    lengths = np.diff(ends, prepend=0)
+    longest = int(lengths.max())
+    if longest > _LONGEST_VARINT:
         raise MalformedError(f"a packed number of more than {_LONGEST_VARINT} bytes")
-    places = np.arange(raw.size) - np.repeat(starts, lengths)
-    digits = (raw & 0x7F).astype(np.uint64) << (7 * places).astype(np.uint64)
-    return np.add.reduceat(digits, starts)
+    # From the last digit, which every number has, to the first.
+    numbers = raw[ends - 1].astype(np.uint64)
+    for back in range(2, longest + 1):
+        there = np.flatnonzero(lengths >= back)
+        numbers[there] = numbers[there] << np.uint64(7) | (raw[ends[there] - back] & 0x7F)
+    return numbers, ends
+
+
+def pack_varints(numbers: NDArray[Any]) -> tuple[bytes, NDArray[np.int64]]:
+    """Encode numbers behind each other: the bytes, and the length of each.
+
+    Negative ones travel as 64-bit two's complement.
+    """
+    rest = (
+        numbers.astype(np.int64).view(np.uint64) if numbers.dtype.kind == "i" else numbers.astype(np.uint64)
+    )
+    lengths = np.ones(rest.size, np.int64)
+    for digits in range(1, _LONGEST_VARINT):
+        longer = rest >= np.uint64(1 << 7 * digits)
+        if not longer.any():
+            break
+        lengths[longer] += 1
+    starts = np.cumsum(lengths) - lengths
+    out = np.zeros(int(lengths.sum()), np.uint8)
+    for digit in range(int(lengths.max(initial=0))):
+        there = np.flatnonzero(lengths > digit)
+        more = np.where(lengths[there] > digit + 1, np.uint8(0x80), np.uint8(0))
+        out[starts[there] + digit] = (rest[there] >> np.uint64(7 * digit)).astype(np.uint8) & 0x7F | more
+    return out.tobytes(), lengths
 
 
 def encode_varint(value: int) -> bytes:
