@@ -129,7 +129,7 @@ RECORDS = st.builds(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(st.tuples(RECORDS, st.integers(1, 6)), min_size=1, max_size=5), st.data())
 def test_records_read_together_are_what_they_are_one_by_one(groups, data):
     frames = [frame_record(encode_record(record)) for record, times in groups for _ in range(times)]

@@ -1,4 +1,7 @@
-"""Media types of requests and channels, and the choice of a response type."""
+"""Media types of requests and channels, and the choice of a response type.
+
+Nobody else takes a content type apart. What reads a type is in `wildsage.formats.codecs`.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +13,10 @@ JSON: Final = "application/json"
 JSON_LINES: Final = "application/jsonlines"
 RECORDIO_PROTOBUF: Final = "application/x-recordio-protobuf"
 PARQUET: Final = "application/x-parquet"
+RECORDIO: Final = "application/x-recordio"
+IMAGE: Final = "application/x-image"
+JPEG: Final = "image/jpeg"
+PNG: Final = "image/png"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +35,15 @@ class ContentType:
         ValueError
             If a parameter is not ``name=value``.
         """
-        media_type, *rest = text.split(";")
         parameters = {}
-        for part in rest:
+        for part in text.split(";")[1:]:
             if not part.strip():
                 continue
             name, equals, value = part.partition("=")
             if not equals or not name.strip():
                 raise ValueError(f"{part.strip()!r} in content type {text!r} is not of the form name=value")
             parameters[name.strip().lower()] = value.strip().strip('"')
-        return cls(media_type.strip().lower(), parameters)
+        return cls(media_type(text), parameters)
 
     def label_size(self, default: int) -> int:
         """Count of label columns in front of the features (``label_size``).
@@ -60,6 +66,11 @@ class ContentType:
         return self.parameters.get("charset") or self.parameters.get("encoding") or "utf-8"
 
 
+def media_type(content_type: str) -> str:
+    """Return a content type without its parameters, whatever they are."""
+    return content_type.partition(";")[0].strip().lower()
+
+
 def negotiate(accept: str | None, offered: Sequence[str], default: str) -> str | None:
     """Choose a response type for an Accept header.
 
@@ -78,17 +89,17 @@ def negotiate(accept: str | None, offered: Sequence[str], default: str) -> str |
         return default
     wishes: list[tuple[float, int, str]] = []
     for order, part in enumerate(accept.split(",")):
-        media_type, *parameters = (piece.strip().lower() for piece in part.split(";"))
-        wishes.append((-_weight(parameters), order, media_type))
-    for weight, _, media_type in sorted(wishes):
+        parameters = [piece.strip().lower() for piece in part.split(";")[1:]]
+        wishes.append((-_weight(parameters), order, media_type(part)))
+    for weight, _, wish in sorted(wishes):
         if weight == 0:
             continue
-        if media_type in offered:
-            return media_type
-        if media_type in {"*/*", "*"}:
+        if wish in offered:
+            return wish
+        if wish in {"*/*", "*"}:
             return default
-        if media_type.endswith("/*"):
-            group = media_type[:-1]
+        if wish.endswith("/*"):
+            group = wish[:-1]
             candidates = [default, *offered]
             match = next((candidate for candidate in candidates if candidate.startswith(group)), None)
             if match:

@@ -1,47 +1,53 @@
-"""JSON and JSON Lines requests and answers of the built-in algorithms.
+"""JSON requests and answers of the built-in algorithms: ``application/json``.
 
-A request holds ``{"instances": [...]}``, or one instance a line. An instance is
-``{"features": [..]}``, ``{"data": {"features": {"values": [..]}}}`` or, sparse,
-``{"data": {"features": {"keys": [..], "shape": [d], "values": [..]}}}``; forms may be mixed, and a bare list
-under ``data.features`` is short for its values.
+A request holds ``{"instances": [...]}``. An instance is ``{"features": [..]}``,
+``{"data": {"features": {"values": [..]}}}`` or, sparse,
+``{"data": {"features": {"keys": [..], "shape": [d], "values": [..]}}}``; forms may be mixed, a bare list under
+``data.features`` is short for its values, and what else an instance says is left to the algorithm.
 """
 
 import json
-from collections.abc import Sequence
-from typing import Any
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wildsage.formats.errors import FormatError, excerpt
+from wildsage.formats.reading import Reading
+from wildsage.formats.rows import Rows
+from wildsage.formats.sparse import WIDEST, SparseRows
+from wildsage.formats.streams import read_whole
 
-_WIDEST = 1 << 24
+LARGEST = 256 << 20
+"""Bytes. A document is read whole; more is better sent as JSON Lines."""
 
-
-def parse_instances(body: bytes, source: str = "request body") -> NDArray[np.float32]:
-    """Read a JSON request: (n, d).
-
-    Raises
-    ------
-    FormatError
-        If the text is no JSON or no list of instances of one width.
-    """
-    document = _load(body, source)
-    if not isinstance(document, dict) or not isinstance(document.get("instances"), list):
-        raise FormatError(source, 'expected a JSON object {"instances": [...]}')
-    return _matrix(document["instances"], source)
+Place = Mapping[str, int]
+"""Where an instance stands, as `FormatError` takes it: its row, or its line."""
 
 
-def parse_json_lines(body: bytes, source: str = "request body") -> NDArray[np.float32]:
-    """Read a JSON Lines request, one instance a line: (n, d).
+def read_rows(file: BinaryIO, source: str, reading: Reading) -> Iterator[Rows]:
+    """Yield a request's instances in runs of one kind (dense or sparse) and width.
 
     Raises
     ------
     FormatError
-        As `parse_instances`, with the line where one is no JSON.
+        If the text is no JSON or holds no list of instances; with the row, if an instance has none of the forms.
     """
-    lines = [(number, line) for number, line in enumerate(body.split(b"\n"), 1) if line.strip()]
-    return _matrix([_load(line, source, number) for number, line in lines], source)
+    del reading  # an instance says all of itself
+    document = load(read_whole(file, source, LARGEST), source, {})
+    instances = document.get("instances") if isinstance(document, dict) else None
+    if not isinstance(instances, list):
+        raise FormatError(source, f'{_shown(document)} is no JSON object {{"instances": [...]}}')
+    if not instances:
+        raise FormatError(source, "there is no instance")
+    yield from instance_rows((({"row": number}, one) for number, one in enumerate(instances, 1)), source)
+
+
+def write_rows(rows: Rows) -> bytes:
+    """Write a request; labels, weights and groups have no place in it."""
+    return json.dumps({"instances": list(instances_of(rows))}).encode()
 
 
 def encode_predictions(rows: Sequence[dict[str, Any]], key: str = "predictions") -> bytes:
@@ -49,75 +55,125 @@ def encode_predictions(rows: Sequence[dict[str, Any]], key: str = "predictions")
     return json.dumps({key: rows}).encode()
 
 
-def encode_json_lines(rows: Sequence[Any]) -> bytes:
-    """Write a JSON Lines answer: one value a line, the last line ended too."""
-    return b"".join(json.dumps(row).encode() + b"\n" for row in rows)
+def load(text: bytes, source: str, place: Place) -> Any:
+    """Parse one document.
 
-
-def _load(text: bytes, source: str, line: int | None = None) -> Any:
+    Raises
+    ------
+    FormatError
+        If it is no JSON, or nested too deeply.
+    """
     try:
         return json.loads(text)
     except UnicodeDecodeError as error:
-        raise FormatError(source, "not in UTF-8", offset=error.start, line=line) from error
+        raise FormatError(source, "not in UTF-8", offset=error.start, **place) from error
     except json.JSONDecodeError as error:
-        raise FormatError(source, f"not JSON: {error.msg}", offset=error.pos, line=line) from error
-    except (RecursionError, ValueError) as error:
-        raise FormatError(source, f"JSON that cannot be read: {error}", line=line) from error
+        raise FormatError(source, f"not JSON: {error.msg}", offset=error.pos, **place) from error
+    except RecursionError as error:
+        raise FormatError(source, "JSON that is nested too deeply", **place) from error
+    except ValueError as error:
+        raise FormatError(source, f"JSON that cannot be read: {error}", **place) from error
 
 
-def _matrix(instances: list[Any], source: str) -> NDArray[np.float32]:
-    if not instances:
-        raise FormatError(source, "there is no instance")
-    rows = [_values(instance, source, number) for number, instance in enumerate(instances)]
-    widths = {len(row) for row in rows}
-    if len(widths) > 1:
-        different = next(number for number, row in enumerate(rows) if len(row) != len(rows[0]))
-        raise FormatError(
-            source, f"instance {different} has {len(rows[different])} features, instance 0 has {len(rows[0])}"
-        )
-    try:
-        matrix = np.array(rows, np.float32)
-    except (ValueError, TypeError, OverflowError) as error:
-        raise FormatError(source, f"features that are no numbers: {error}") from error
-    if matrix.ndim != 2:
-        raise FormatError(source, "features are nested lists; each instance holds one list of numbers")
-    return matrix
+def instance_rows(instances: Iterable[tuple[Place, Any]], source: str) -> Iterator[Rows]:
+    """Yield instances, which have been parsed, in runs of one kind and width.
+
+    Raises
+    ------
+    FormatError
+        With its place, if an instance has none of the forms.
+    """
+    run: list[_Instance] = []
+    for place, instance in instances:
+        found = _instance(instance, source, place)
+        if run and found.kind != run[0].kind:
+            yield _rows(run)
+            run = []
+        run.append(found)
+    if run:
+        yield _rows(run)
 
 
-def _values(instance: Any, source: str, number: int) -> Sequence[float]:
+def instances_of(rows: Rows) -> Iterator[dict[str, Any]]:
+    """Yield rows as instances, shortest form first."""
+    features = rows.features
+    if isinstance(features, np.ndarray):
+        yield from ({"features": row} for row in features.tolist())
+        return
+    for begin, end in zip(features.starts[:-1], features.starts[1:], strict=True):
+        keys, values = features.columns[begin:end].tolist(), features.values[begin:end].tolist()
+        yield {"data": {"features": {"keys": keys, "shape": [features.width], "values": values}}}
+
+
+class _Instance:
+    """One row: its values, and where it is sparse their keys and the width."""
+
+    def __init__(
+        self, values: NDArray[np.float32], keys: NDArray[np.int64] | None = None, width: int = 0
+    ) -> None:
+        self.values = values
+        self.keys = keys
+        self.kind = (keys is None, len(values) if keys is None else width)
+
+
+def _rows(run: list[_Instance]) -> Rows:
+    labels = np.zeros((len(run), 0), np.float32)
+    keys = [one.keys for one in run if one.keys is not None]
+    if not keys:
+        return Rows(np.stack([one.values for one in run]), labels)
+    starts = np.concatenate([[0], np.cumsum([len(one.values) for one in run])]).astype(np.int64)
+    values = np.concatenate([one.values for one in run])
+    return Rows(SparseRows(starts, np.concatenate(keys), values, run[0].kind[1]), labels)
+
+
+def _instance(instance: Any, source: str, place: Place) -> _Instance:
     found = instance
     if isinstance(found, dict):
         data = found.get("data")
         found = data.get("features") if isinstance(data, dict) else found.get("features")
     if isinstance(found, dict):
         if "keys" in found:
-            return _spread(found, source, number)
+            return _sparse(found, source, place)
         found = found.get("values")
-    if isinstance(found, list) and all(type(value) in {int, float} for value in found):
-        return found
-    raise FormatError(
-        source, f'instance {number} is {excerpt(json.dumps(instance))}; expected {{"features": [numbers]}}'
-    )
+    if not _numbers(found, (int, float)):
+        raise FormatError(source, f'{_shown(instance)} is not {{"features": [numbers]}}', **place)
+    return _Instance(_float32(found, source, place))
 
 
-def _spread(tensor: dict[str, Any], source: str, number: int) -> Sequence[float]:
-    """Lay a sparse instance out."""
-    keys, values, shape = tensor.get("keys"), tensor.get("values"), tensor.get("shape")
+def _sparse(tensor: dict[str, Any], source: str, place: Place) -> _Instance:
+    keys: list[int] = tensor.get("keys", [])
+    values: list[float] = tensor.get("values", [])
+    shape: list[int] = tensor.get("shape", [])
     whole = (int,)
     if not (_numbers(keys, whole) and _numbers(values, (int, float)) and _numbers(shape, whole) and shape):
-        raise FormatError(source, f"instance {number}: a sparse tensor has the lists keys, shape and values")
-    width = 1
-    for extent in shape or ():
-        width *= extent
-    if len(keys or ()) != len(values or ()):
-        raise FormatError(source, f"instance {number}: {len(keys or ())} keys for {len(values or ())} values")
-    if not 0 < width <= _WIDEST or any(not 0 <= key < width for key in keys or ()):
-        raise FormatError(source, f"instance {number}: keys must lie within the shape {shape}")
-    row = [0.0] * width
-    for key, value in zip(keys or (), values or (), strict=True):
-        row[key] = value
-    return row
+        raise FormatError(
+            source, f"{_shown(tensor)}: a sparse tensor has the lists keys, shape and values", **place
+        )
+    width = math.prod(shape)
+    if len(keys) != len(values):
+        raise FormatError(source, f"{len(keys)} keys for {len(values)} values", **place)
+    if not 0 < width <= WIDEST:
+        raise FormatError(
+            source, f"the shape {excerpt(str(shape))} is not of 1 to {WIDEST} elements", **place
+        )
+    beyond = next((key for key in keys if not 0 <= key < width), None)
+    if beyond is not None:
+        raise FormatError(source, f"key {excerpt(str(beyond))} is beyond the shape {shape}", **place)
+    return _Instance(_float32(values, source, place), np.array(keys, np.int64), width)
+
+
+def _float32(values: list[float], source: str, place: Place) -> NDArray[np.float32]:
+    try:
+        with np.errstate(over="ignore"):
+            return np.array(values, np.float32)
+    except OverflowError as error:
+        raise FormatError(source, f"a number that is too large: {error}", **place) from error
 
 
 def _numbers(value: Any, types: tuple[type, ...]) -> bool:
+    # A boolean is an int to isinstance, and no number here.
     return isinstance(value, list) and all(type(item) in types for item in value)
+
+
+def _shown(value: Any) -> str:
+    return excerpt(json.dumps(value))

@@ -1,4 +1,7 @@
-"""LIBSVM text: ``label[:weight] [qid:group] index:value …``, one row a line.
+"""LIBSVM text: ``label[:weight] [qid:group] index:value …``, one row a line: ``text/libsvm``.
+
+The text does not say whether it numbers columns from 0 or from 1: rows come with the numbers of the text, and
+`find_first_index` and `shift_columns` bring them to 0 when all are known.
 
 Regular blocks are parsed at once; a block that fails is looked at line by line, to name the line.
 """
@@ -11,77 +14,79 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from wildsage.formats import streams
 from wildsage.formats.errors import FormatError, excerpt
-from wildsage.formats.sparse import SparseRows
+from wildsage.formats.lines import line_blocks
+from wildsage.formats.reading import Reading
+from wildsage.formats.rows import Rows
+from wildsage.formats.sparse import SparseRows, from_dense
 
-_BLOCK = 4 << 20
-LONGEST_LINE = 64 << 20
-"""Bytes. A longer line is refused, so that memory stays bounded."""
 _COLON, _SPACE, _TAB, _NEWLINE = b": \t\n"
 _LARGEST_INDEX = (1 << 31) - 1
+_MIXED = "some rows have a weight (label:weight) or a group (qid:number), others none"
 
 
-@dataclass(frozen=True, slots=True)
-class LibsvmRows:
-    """Consecutive rows; `weights` and `groups` are None where the text gives none.
-
-    Attributes
-    ----------
-    rows
-        Columns numbered as in the text, whether from 0 or from 1.
-    labels
-        (n,) float32.
-    weights
-        (n,) float32, of the form ``label:weight``.
-    groups
-        (n,) int64, of the form ``qid:group``.
-    """
-
-    rows: SparseRows
-    labels: NDArray[np.float32]
-    weights: NDArray[np.float32] | None = None
-    groups: NDArray[np.int64] | None = None
-
-
-def parse_libsvm(data: bytes, source: str = "request body", line: int = 1) -> LibsvmRows:
-    """Parse whole lines.
+def read_rows(file: BinaryIO, source: str, reading: Reading) -> Iterator[Rows]:
+    """Yield a file's rows in blocks, sparse, with weights of ``label:weight`` and groups of ``qid:group``.
 
     Raises
     ------
     FormatError
-        With the line: labels, indices or values that are no numbers, a mix of weighted and unweighted rows.
+        With the line: labels, indices or values that are no numbers, a mix of rows with and without weights.
     """
-    clean = data.replace(b"\r\n", b"\n").replace(b"\t", b" ")
-    found = _parse_at_once(clean)
-    return found if found is not None else _parse_by_line(clean, source, line)
+    del reading  # the text says all of itself
+    kind: tuple[bool, bool] | None = None
+    for line, block in line_blocks(streams.blocks(file), source):
+        if not block.isspace():
+            clean = block.replace(b"\r\n", b"\n").replace(b"\t", b" ")
+            rows = _parse_at_once(clean)
+            if rows is None:
+                rows = _parse_by_line(clean, source, line)
+            kind = kind or (rows.weights is None, rows.groups is None)
+            if kind != (rows.weights is None, rows.groups is None):
+                raise FormatError(source, _MIXED, line=line)
+            yield rows
 
 
-def read_libsvm(file: BinaryIO, source: str) -> Iterator[LibsvmRows]:
-    """Yield a file's rows in blocks, in bounded memory.
+def write_rows(rows: Rows) -> bytes:
+    """Write rows, columns numbered from 0; only the first label has a place in it."""
+    features = rows.features if isinstance(rows.features, SparseRows) else from_dense(rows.features)
+    numbers = zip(features.columns.tolist(), features.values.astype("U16").tolist(), strict=True)
+    entries = [f"{column}:{value}" for column, value in numbers]
+    heads = rows.labels[:, 0].astype("U16").tolist()
+    if rows.weights is not None:
+        weights = rows.weights.astype("U16").tolist()
+        heads = [f"{head}:{weight}" for head, weight in zip(heads, weights, strict=True)]
+    if rows.groups is not None:
+        heads = [f"{head} qid:{group}" for head, group in zip(heads, rows.groups.tolist(), strict=True)]
+    bounds = zip(heads, features.starts[:-1], features.starts[1:], strict=True)
+    return "".join([" ".join([head, *entries[begin:end]]) + "\n" for head, begin, end in bounds]).encode()
+
+
+def find_first_index(rows: SparseRows) -> int:
+    """Tell whether columns are numbered from 1 (column 0 never occurs) or from 0."""
+    return 1 if rows.columns.size and rows.columns.min() >= 1 else 0
+
+
+def shift_columns(rows: SparseRows, first_index: int, source: str) -> SparseRows:
+    """Renumber columns from 0.
 
     Raises
     ------
     FormatError
-        As `parse_libsvm`; also where a line is longer than `LONGEST_LINE`.
+        If a column lies before the first one.
     """
-    rest = b""
-    line = 1
-    while True:
-        read = file.read(_BLOCK)
-        text = rest + read
-        cut = len(text) if not read else text.rfind(b"\n") + 1
-        block, rest = text[:cut], text[cut:]
-        if len(rest) > LONGEST_LINE:
-            number = line + block.count(b"\n")
-            raise FormatError(source, f"the line is longer than {LONGEST_LINE >> 20} MiB", line=number)
-        if block.strip():
-            yield parse_libsvm(block, source, line)
-        line += block.count(b"\n")
-        if not read:
-            return
+    if first_index == 0:
+        return rows
+    if rows.columns.size and rows.columns.min() < first_index:
+        row, column = rows.place(int(rows.columns.argmin()))
+        raise FormatError(
+            source, f"column {column}, but the training data counts from {first_index}", row=row + 1
+        )
+    return SparseRows(rows.starts, rows.columns - first_index, rows.values, max(rows.width - first_index, 0))
 
 
-def _parse_at_once(text: bytes) -> LibsvmRows | None:
+def _parse_at_once(text: bytes) -> Rows | None:
     """Parse a block of ``label[:weight] index:value …`` lines; None for anything else.
 
     All numbers are read as one run. Which of them is what follows from the marks between them: within a line
@@ -90,7 +95,8 @@ def _parse_at_once(text: bytes) -> LibsvmRows | None:
     text = b"\n".join(line.strip() for line in text.split(b"\n") if line.strip())
     while b"  " in text:
         text = text.replace(b"  ", b" ")
-    if not text or b"#" in text or b"qid" in text:
+    # numpy takes nan(1) for a number.
+    if not text or b"#" in text or b"qid" in text or b"(" in text:
         return None
     raw = np.frombuffer(text, np.uint8)
     marks = np.append(raw[(raw == _COLON) | (raw == _SPACE) | (raw == _NEWLINE)], _NEWLINE)
@@ -117,11 +123,12 @@ def _parse_at_once(text: bytes) -> LibsvmRows | None:
     values = numbers[(place >= head) & (place % 2 != head % 2)]
     if indices.size and (indices.min() < 0 or indices.max() > _LARGEST_INDEX or (indices % 1).any()):
         return None
-    return LibsvmRows(
-        _rows((lengths - head) // 2, indices.astype(np.int64), values.astype(np.float32)),
-        numbers[starts].astype(np.float32),
-        numbers[starts + 1].astype(np.float32) if weighted else None,
-    )
+    with np.errstate(over="ignore"):
+        return Rows(
+            _rows((lengths - head) // 2, indices.astype(np.int64), values.astype(np.float32)),
+            numbers[starts].astype(np.float32).reshape(-1, 1),
+            numbers[starts + 1].astype(np.float32) if weighted else None,
+        )
 
 
 def _rows(counts: NDArray[np.int64], columns: NDArray[np.int64], values: NDArray[np.float32]) -> SparseRows:
@@ -138,7 +145,7 @@ class _Line:
     values: list[float]
 
 
-def _parse_by_line(text: bytes, source: str, first: int) -> LibsvmRows:
+def _parse_by_line(text: bytes, source: str, first: int) -> Rows:
     lines: list[_Line] = []
     for number, raw in enumerate(text.split(b"\n"), first):
         content = raw.partition(b"#")[0].split()
@@ -148,23 +155,23 @@ def _parse_by_line(text: bytes, source: str, first: int) -> LibsvmRows:
             parsed = _parse_line(content)
         except ValueError as error:
             raise FormatError(source, str(error), line=number) from error
-        if lines and (parsed.weight is None) != (lines[0].weight is None):
-            raise FormatError(source, "some rows have a weight (label:weight), others none", line=number)
-        if lines and (parsed.group is None) != (lines[0].group is None):
-            raise FormatError(source, "some rows have a group (qid:number), others none", line=number)
+        kind = (parsed.weight is None, parsed.group is None)
+        if lines and kind != (lines[0].weight is None, lines[0].group is None):
+            raise FormatError(source, _MIXED, line=number)
         lines.append(parsed)
     weights = [line.weight for line in lines if line.weight is not None]
     groups = [line.group for line in lines if line.group is not None]
-    return LibsvmRows(
-        _rows(
-            np.array([len(line.columns) for line in lines], np.int64),
-            np.array([column for line in lines for column in line.columns], np.int64),
-            np.array([value for line in lines for value in line.values], np.float32),
-        ),
-        np.array([line.label for line in lines], np.float32),
-        np.array(weights, np.float32) if weights else None,
-        np.array(groups, np.int64) if groups else None,
-    )
+    with np.errstate(over="ignore"):
+        return Rows(
+            _rows(
+                np.array([len(line.columns) for line in lines], np.int64),
+                np.array([column for line in lines for column in line.columns], np.int64),
+                np.array([value for line in lines for value in line.values], np.float32),
+            ),
+            np.array([line.label for line in lines], np.float32).reshape(-1, 1),
+            np.array(weights, np.float32) if weights else None,
+            np.array(groups, np.int64) if groups else None,
+        )
 
 
 def _parse_line(tokens: list[bytes]) -> _Line:

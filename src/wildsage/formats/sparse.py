@@ -46,6 +46,13 @@ class SparseRows:
         return matrix
 
 
+def from_dense(matrix: NDArray[np.float32]) -> SparseRows:
+    """Keep what is not zero."""
+    rows, columns = np.nonzero(matrix)
+    starts = np.searchsorted(rows, np.arange(len(matrix) + 1))
+    return SparseRows(starts, columns, matrix[rows, columns], matrix.shape[1])
+
+
 def stack(parts: Sequence[SparseRows]) -> SparseRows:
     """Put the rows of several matrices below each other; the widest gives the width."""
     offsets = np.cumsum([0, *(part.values.size for part in parts)])

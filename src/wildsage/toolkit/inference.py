@@ -1,14 +1,16 @@
 """Requests and answers that most built-in algorithms share: a matrix in, named columns out."""
 
+import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wildsage.formats import csv_text, json_instances, recordio_protobuf
-from wildsage.formats.content_types import CSV, JSON, JSON_LINES, RECORDIO_PROTOBUF, ContentType, negotiate
-from wildsage.formats.errors import FormatError
+from wildsage.formats import codecs, json_instances, json_lines, recordio_protobuf
+from wildsage.formats.content_types import CSV, JSON, RECORDIO_PROTOBUF, ContentType, negotiate
+from wildsage.formats.errors import FormatError, MissingLibraryError
+from wildsage.formats.reading import Reading
 from wildsage.formats.sparse import SparseRows
 from wildsage.toolkit.serving import RequestError
 
@@ -42,17 +44,17 @@ def parse_matrix(body: bytes, content_type: str, supported: Sequence[str]) -> ND
     Raises
     ------
     RequestError
-        415 for another content type, 400 for a body that does not hold it.
+        415 for another content type, 400 for a body that does not hold it, or holds numbers that are not finite.
     """
     found = parse_content_type(content_type, supported)
     try:
         matrix = _parse(body, found)
     except (FormatError, ValueError) as error:
         raise RequestError(400, f"unable to evaluate payload provided: {error}") from error
+    except MissingLibraryError as error:
+        raise RequestError(415, str(error)) from error
     if len(matrix) == 0:
         raise RequestError(400, "unable to evaluate payload provided: there are no rows")
-    if not np.isfinite(matrix).all():
-        raise RequestError(400, "unable to evaluate payload provided: missing (NaN) or infinite values")
     return matrix
 
 
@@ -90,19 +92,12 @@ def render_columns(
     rows = [dict(zip(columns, row, strict=True)) for row in zip(*values, strict=True)]
     if chosen == JSON:
         return json_instances.encode_predictions(rows), chosen
-    return json_instances.encode_json_lines(rows), chosen
+    return json_lines.encode_json_lines(rows), chosen
 
 
 def _parse(body: bytes, content_type: ContentType) -> NDArray[np.float32]:
-    if content_type.media_type == CSV:
-        matrix = csv_text.parse_csv(body, _SOURCE, csv_text.Dialect(content_type.charset))
-        return matrix[:, content_type.label_size(0) :]
-    if content_type.media_type == JSON:
-        return json_instances.parse_instances(body, _SOURCE)
-    if content_type.media_type == JSON_LINES:
-        return json_instances.parse_json_lines(body, _SOURCE)
     blocks: list[NDArray[np.float32]] = []
-    for rows in recordio_protobuf.read_rows(body, _SOURCE):
+    for rows in codecs.read_rows(io.BytesIO(body), _SOURCE, Reading(content_type)):
         features = rows.features
         if isinstance(features, SparseRows):
             if len(features) * features.width > _MOST_VALUES:

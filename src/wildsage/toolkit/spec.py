@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from wildsage.formats.content_types import media_type
 from wildsage.toolkit import hyperparameters
 from wildsage.toolkit.errors import UserError
 from wildsage.toolkit.hyperparameters import Hyperparameter
@@ -153,9 +154,8 @@ class AlgorithmSpec:
             problems.append(f"{_quoted(missing)} is a required channel")
         for name, content_type in given.items():
             if name in declared and content_type is not None:
-                media_type = content_type.partition(";")[0].strip().lower()
                 allowed = declared[name].content_types
-                if media_type not in allowed:
+                if media_type(content_type) not in allowed:
                     problems.append(
                         f"The content type '{content_type}' of channel '{name}' is not one of {_quoted(allowed)}"
                     )

@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes
 
+from wildsage.formats import parquet
 from wildsage.formats.protobuf import Record, Tensor, encode_record
 from wildsage.formats.recordio import frame_record
 from wildsage.formats.recordio_protobuf import write_dense
+from wildsage.formats.rows import Rows
 from wildsage.toolkit.errors import UserError
 from wildsage.toolkit.local import Files, LocalContainer
 from wildsage.toolkit.serving import RequestError
@@ -171,6 +173,15 @@ def test_empty_fields_are_missing_values(container):
     np.testing.assert_allclose(np.array(found.split(b","), float), expected, rtol=1e-5)
 
 
+def test_parquet_is_read_as_csv_is(container):
+    x, y, _, _ = split(load_diabetes())
+    x[::3, 2] = np.nan
+    rows = Rows(x, y[:, np.newaxis])
+    assert run(container, {"num_round": "3"}, parquet.write_rows(rows), None, "application/x-parquet")[0] == 0
+    expected = xgboost.train({}, xgboost.DMatrix(x, y), 3).predict(xgboost.DMatrix(x))
+    np.testing.assert_allclose(booster(container).predict(xgboost.DMatrix(x)), expected, rtol=1e-5)
+
+
 def test_a_checkpoint_is_resumed_to_the_same_model(tmp_path):
     x, y, _, _ = split(load_diabetes())
     models = []
@@ -231,7 +242,7 @@ def test_sigterm_keeps_the_model_where_the_user_wishes_so(container):
         ({}, b"nan,1\n1,2\n", "text/csv", "Label contains NaN"),
         ({}, b"price,rooms\n1,2\n", "text/csv", "remove the first line"),
         ({}, b"1,2,3\n4,5,6\n", None, "'1,2,3' is not a number; expected: label index:value"),
-        ({}, b"PAR1", "application/x-parquet", "Parquet is not available yet"),
+        ({}, b"PAR1", "parquet", "not a Parquet file that can be read"),
         ({}, b"1,2\n", "text/csv;label_size=2", "exactly one label column"),
         ({}, b"\n", "text/csv", "hold no rows"),
         ({"csv_weights": "1"}, b"1\n2\n", "text/csv", "no second column"),
@@ -259,9 +270,9 @@ def test_sparse_rows_that_claim_to_be_wide_are_not_unfolded(container, classifie
     x, (model, _) = classifiers
     container.paths.model.mkdir(parents=True)
     model.save_model(container.paths.model / "xgboost-model.json")
-    wide = Tensor(np.float32([1]), np.uint64([0]), (1 << 32,))
+    wide = Tensor(np.float32([1]), np.uint64([0]), (1 << 31,))
     body = write_dense(x[:1]) + frame_record(encode_record(Record({"values": wide}))) * 3
-    with pytest.raises(RequestError, match="the rows have 4294967296 features") as refused:
+    with pytest.raises(RequestError, match="the rows have 2147483648 features") as refused:
         invoke(container, body, content_type="application/x-recordio-protobuf")
     assert refused.value.status == 400
 

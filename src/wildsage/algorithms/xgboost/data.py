@@ -2,29 +2,22 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import scipy.sparse
 import xgboost
 from numpy.typing import NDArray
 
-from wildsage.algorithms.xgboost.spec import X_LIBSVM
-from wildsage.formats import libsvm
-from wildsage.formats.content_types import CSV, LIBSVM, PARQUET, RECORDIO_PROTOBUF, ContentType
-from wildsage.formats.errors import FormatError
-from wildsage.formats.recordio_protobuf import Rows
+from wildsage.formats import codecs
+from wildsage.formats.content_types import CSV, LIBSVM, PARQUET, ContentType
+from wildsage.formats.errors import FormatError, MissingLibraryError
+from wildsage.formats.libsvm import find_first_index, shift_columns
+from wildsage.formats.reading import Reading
+from wildsage.formats.rows import Rows
 from wildsage.formats.sparse import SparseRows, stack
 from wildsage.toolkit.channels import ChannelReader
 from wildsage.toolkit.errors import UserError
-
-_SHORT: Final = {
-    "libsvm": LIBSVM,
-    X_LIBSVM: LIBSVM,
-    "csv": CSV,
-    "parquet": PARQUET,
-    "recordio-protobuf": RECORDIO_PROTOBUF,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +75,7 @@ def read_table(channel: ChannelReader, *, csv_weights: bool, first_index: int | 
     UserError
         For malformed data and formats that are not available.
     """
-    media_type = _SHORT.get(channel.content_type.media_type, channel.content_type.media_type)
+    media_type = codecs.find(channel.content_type).media_type
     channel = replace(
         channel,
         content_type=ContentType(media_type, channel.content_type.parameters),
@@ -94,19 +87,16 @@ def read_table(channel: ChannelReader, *, csv_weights: bool, first_index: int | 
             f"Unable to read data channel '{channel.name}'. Pipe mode does not support '{media_type}': use File mode,"
             " or give application/x-recordio-protobuf or text/csv."
         )
-    if media_type == PARQUET:
-        raise UserError(
-            f"Unable to read data channel '{channel.name}'. Parquet is not available yet: give text/csv or text/libsvm."
-        )
     if media_type == LIBSVM:
         table = _read_libsvm(channel, first_index)
     else:
-        if media_type == CSV and channel.label_size != 1:
+        if channel.label_size != 1:
             raise UserError(
                 f"XGBoost takes exactly one label column: label_size={channel.label_size} of channel "
                 f"'{channel.name}' is not supported"
             )
-        table = _join(channel, list(channel.rows()))
+        rows = _read_files(channel) if media_type == PARQUET else list(channel.rows())
+        table = _join(channel, rows)
         if media_type == CSV and csv_weights:
             table = _split_weights(channel, table)
     if len(table.labels) == 0:
@@ -139,21 +129,30 @@ def _split_weights(channel: ChannelReader, table: Table) -> Table:
     return replace(table, features=features[:, 1:], weights=np.ascontiguousarray(features[:, 0]))
 
 
-def _read_libsvm(channel: ChannelReader, first_index: int | None) -> Table:
+def _read_files(channel: ChannelReader) -> list[Rows]:
+    reading = Reading(channel.content_type, channel.default_label_size, missing=True)
     parts = []
     for file in channel.files():
         name = str(file.relative_to(channel.folder.parent))
         try:
             with file.open("rb") as stream:
-                parts += list(libsvm.read_libsvm(stream, name))
+                parts += list(codecs.read_rows(stream, name, reading))
         except FormatError as error:
+            requested = channel.content_type.media_type
             raise UserError(
-                f"Unable to read data channel '{channel.name}'. Requested content-type is 'text/libsvm'. "
+                f"Unable to read data channel '{channel.name}'. Requested content-type is '{requested}'. "
                 "Please verify the data matches the requested content-type."
             ) from error
+        except MissingLibraryError as error:
+            raise UserError(f"Unable to read data channel '{channel.name}'. {error}") from error
+    return parts
+
+
+def _read_libsvm(channel: ChannelReader, first_index: int | None) -> Table:
+    parts = _read_files(channel)
     if not parts:
         return Table(np.zeros((0, 0), np.float32), np.zeros(0, np.float32))
-    rows = stack([part.rows for part in parts])
+    rows = stack([part.features for part in parts if isinstance(part.features, SparseRows)])
     first = find_first_index(rows) if first_index is None else first_index
     weights = [part.weights for part in parts if part.weights is not None]
     groups = [part.groups for part in parts if part.groups is not None]
@@ -161,32 +160,14 @@ def _read_libsvm(channel: ChannelReader, first_index: int | None) -> Table:
         raise UserError(
             f"Unable to read data channel '{channel.name}'. Only some of its rows have weights or groups."
         )
+    try:
+        rows = shift_columns(rows, first, f"data channel '{channel.name}'")
+    except FormatError as error:
+        raise UserError(str(error)) from error
     return Table(
-        shift_columns(rows, first, f"data channel '{channel.name}'"),
-        np.concatenate([part.labels for part in parts]),
+        rows,
+        np.concatenate([part.labels[:, 0] for part in parts]),
         np.concatenate(weights) if weights else None,
         np.concatenate(groups) if groups else None,
         first,
     )
-
-
-def find_first_index(rows: SparseRows) -> int:
-    """Tell whether LIBSVM text counts its columns from 1 (column 0 never occurs) or from 0."""
-    return 1 if rows.columns.size and rows.columns.min() >= 1 else 0
-
-
-def shift_columns(rows: SparseRows, first_index: int, source: str) -> SparseRows:
-    """Renumber columns from 0.
-
-    Raises
-    ------
-    UserError
-        If a column lies before the first one.
-    """
-    if first_index == 0:
-        return rows
-    if rows.columns.size and rows.columns.min() < first_index:
-        raise UserError(
-            f"{source} has a column {rows.columns.min()}, but the training data counts from {first_index}"
-        )
-    return SparseRows(rows.starts, rows.columns - first_index, rows.values, max(rows.width - first_index, 0))

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from wildsage.formats import json_instances, protobuf
+from wildsage.formats import json_instances, json_lines, protobuf
 from wildsage.formats.content_types import CSV, JSON, JSON_LINES
 from wildsage.formats.recordio import frame_record
 from wildsage.toolkit.serving import RequestError
@@ -65,7 +65,7 @@ def render(rows: Sequence[dict[str, Any]], media_type: str) -> bytes:
     if media_type == JSON:
         return json_instances.encode_predictions(rows)
     if media_type == JSON_LINES:
-        return json_instances.encode_json_lines(rows)
+        return json_lines.encode_json_lines(rows)
     if media_type == CSV:
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")

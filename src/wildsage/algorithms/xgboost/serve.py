@@ -1,5 +1,6 @@
 """``serve``: predictions of one booster, or of an ensemble."""
 
+import io
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,15 +11,16 @@ import xgboost
 from numpy.typing import NDArray
 
 from wildsage.algorithms.xgboost import selectable
-from wildsage.algorithms.xgboost.data import find_first_index, library_input, shift_columns
+from wildsage.algorithms.xgboost.data import library_input
 from wildsage.algorithms.xgboost.model import Model, load_models
 from wildsage.algorithms.xgboost.spec import SPEC
 from wildsage.algorithms.xgboost.versions import version_note
-from wildsage.formats import csv_text, json_instances, libsvm, recordio_protobuf
+from wildsage.formats import csv_text, json_instances, json_lines, libsvm, recordio_protobuf
 from wildsage.formats.content_types import CSV, JSON, JSON_LINES, RECORDIO_PROTOBUF, ContentType
 from wildsage.formats.errors import FormatError
+from wildsage.formats.libsvm import find_first_index, shift_columns
+from wildsage.formats.reading import Reading
 from wildsage.formats.sparse import SparseRows, stack
-from wildsage.toolkit.errors import UserError
 from wildsage.toolkit.inference import choose_response_type, parse_content_type
 from wildsage.toolkit.logs import LOGGER
 from wildsage.toolkit.serving import Predictor, RequestError
@@ -63,7 +65,7 @@ class BoosterPredictor:
         chosen = choose_response_type(accept, SPEC.response_types)
         try:
             features = self._parse(body, found)
-        except (FormatError, ValueError, UserError) as error:
+        except (FormatError, ValueError) as error:
             raise RequestError(
                 415, f"Loading {found.media_type} data failed with exception: {error}"
             ) from error
@@ -90,7 +92,8 @@ class BoosterPredictor:
             return np.concatenate(
                 [part.dense(np.nan) if isinstance(part, SparseRows) else part for part in parts]
             )
-        rows = libsvm.parse_libsvm(body, source).rows
+        blocks = libsvm.read_rows(io.BytesIO(body), source, Reading(content_type))
+        rows = stack([block.features for block in blocks if isinstance(block.features, SparseRows)])
         first = self._first.libsvm_first_index
         return shift_columns(rows, find_first_index(rows) if first is None else first, source)
 
@@ -125,7 +128,7 @@ class BoosterPredictor:
             return recordio_protobuf.write_predictions({"score": predictions.astype(np.float32)})
         rows = [{"score": value} for value in values]
         if media_type == JSON_LINES:
-            return json_instances.encode_json_lines(rows)
+            return json_lines.encode_json_lines(rows)
         body = json_instances.encode_predictions(rows)
         return body + b"\n" if self._batch and media_type == JSON else body
 

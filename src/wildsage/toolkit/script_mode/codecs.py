@@ -10,8 +10,8 @@ import io
 import json
 from typing import Any
 
-JSON = "application/json"
-CSV = "text/csv"
+from wildsage.formats.content_types import CSV, JSON, media_type
+
 NPY = "application/x-npy"
 TEXT_TYPES = frozenset({JSON, CSV})
 
@@ -25,11 +25,6 @@ class UnsupportedFormatError(Exception):
             "Please implement input_fn to to deserialize the request data or an output_fn to serialize the "
             "response. For more information, see the SageMaker Python SDK README."
         )
-
-
-def media_type(content_type: str) -> str:
-    """Return a content type without its parameters, in lower case."""
-    return content_type.partition(";")[0].strip().lower()
 
 
 def decode(content: bytes | str, content_type: str) -> Any:

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from wildsage.formats.content_types import CSV, media_type
 from wildsage.toolkit.script_mode import codecs
 from wildsage.toolkit.script_mode.errors import ClientError, ImportModuleError
 
@@ -59,7 +60,7 @@ class Handlers:
     def answer(self, content: bytes, content_type: str, accept: str) -> Answer:
         """Serve one request. What the user's functions raise is raised; formats have their statuses."""
         data: bytes | str = content
-        if codecs.media_type(content_type) in codecs.TEXT_TYPES:
+        if media_type(content_type) in codecs.TEXT_TYPES:
             data = content.decode("utf-8")
         if self._transforms:
             return _as_answer(self._call("transform_fn", self._model, data, content_type, accept), accept)
@@ -129,7 +130,7 @@ def _missing(name: str) -> Function:
 
 def _sklearn_input(data: bytes | str, content_type: str) -> Any:
     array = codecs.decode(data, content_type)
-    return array.astype("float32") if codecs.media_type(content_type) in codecs.TEXT_TYPES else array
+    return array.astype("float32") if media_type(content_type) in codecs.TEXT_TYPES else array
 
 
 def _predict(data: Any, model: Any) -> Any:
@@ -139,9 +140,9 @@ def _predict(data: Any, model: Any) -> Any:
 def _xgboost_input(data: bytes | str, content_type: str) -> Any:
     """Make a DMatrix of CSV (empty fields are missing values) or libsvm."""
     xgboost = importlib.import_module("xgboost")
-    kind = codecs.media_type(content_type)
+    kind = media_type(content_type)
     text = data.decode() if isinstance(data, bytes) else data
-    if kind == codecs.CSV:
+    if kind == CSV:
         numpy = importlib.import_module("numpy")
         rows = [[field.strip() or "nan" for field in line.split(",")] for line in text.strip().splitlines()]
         return xgboost.DMatrix(numpy.array(rows).astype("float32"))
@@ -161,9 +162,7 @@ def _torch_input(data: bytes | str, content_type: str) -> Any:
     torch = importlib.import_module("torch")
     array = codecs.decode(data, content_type)
     return (
-        torch.FloatTensor(array)
-        if codecs.media_type(content_type) in codecs.TEXT_TYPES
-        else torch.from_numpy(array)
+        torch.FloatTensor(array) if media_type(content_type) in codecs.TEXT_TYPES else torch.from_numpy(array)
     )
 
 

@@ -19,7 +19,7 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
-from wildsage.toolkit.script_mode import codecs
+from wildsage.formats.content_types import JSON, media_type
 from wildsage.toolkit.script_mode.handlers import Answer, Handlers
 
 logger = logging.getLogger("wildsage.script_mode.server")
@@ -112,7 +112,7 @@ class Connection(BaseHTTPRequestHandler):
         self._send(self._guarded(lambda: self._invoke(body)) if path == "/invocations" else _not_found(path))
 
     def _invoke(self, body: bytes) -> Answer:
-        content_type = self.headers.get("Content-Type") or codecs.JSON
+        content_type = self.headers.get("Content-Type") or JSON
         with self.server.model_lock:
             return self.server.handlers.answer(body, content_type, self._accept())
 
@@ -120,16 +120,14 @@ class Connection(BaseHTTPRequestHandler):
         function = self.server.handlers.execution_parameters
         assert function is not None
         value = function()
-        return Answer(
-            200, codecs.JSON, value.encode() if isinstance(value, str) else json.dumps(value).encode()
-        )
+        return Answer(200, JSON, value.encode() if isinstance(value, str) else json.dumps(value).encode())
 
     def _accept(self) -> str:
         """Return the type the client asks for; any type at all is the container's default."""
         wanted = (self.headers.get("Accept") or "").partition(",")[0].strip()
-        if wanted and codecs.media_type(wanted) != "*/*":
+        if wanted and media_type(wanted) != "*/*":
             return wanted
-        return os.environ.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT") or codecs.JSON
+        return os.environ.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT") or JSON
 
     def _guarded(self, work: Callable[[], Answer]) -> Answer:
         """Answer 500 with the error's own text where the user's code fails; the log has the traceback."""

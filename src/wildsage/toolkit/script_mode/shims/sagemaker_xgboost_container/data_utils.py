@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from wildsage.formats.content_types import media_type
+
 
 def get_dmatrix(data_path: str, content_type: str, csv_weights: int = 0, is_pipe: bool = False) -> Any:
     """Return the DMatrix of all files below a path, or None where there is none.
@@ -23,7 +25,7 @@ def get_dmatrix(data_path: str, content_type: str, csv_weights: int = 0, is_pipe
     if is_pipe:
         raise ValueError("Pipe mode is not available in scripts: use File mode")
     xgboost, numpy = importlib.import_module("xgboost"), importlib.import_module("numpy")
-    kind = content_type.partition(";")[0].strip().lower().rpartition("/")[2]
+    kind = media_type(content_type).rpartition("/")[2]
     lines = [
         line for path in _files(Path(data_path)) for line in path.read_text().splitlines() if line.strip()
     ]
