@@ -162,7 +162,7 @@ def test_polars_is_asked_for_large_blocks(monkeypatch):
     monkeypatch.setattr(csv_polars, "parse", parse)
     assert np.array_equal(parse_csv(text), matrix)
     assert sum(asked) == len(text)
-    monkeypatch.setattr(csv_polars, "polars_installed", lambda: False)
+    monkeypatch.setattr(csv_polars, "installed", lambda _: False)
     asked.clear()
     assert np.array_equal(parse_csv(text), matrix)
     assert not asked

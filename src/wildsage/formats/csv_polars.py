@@ -8,7 +8,7 @@ to the base reader, which words the error.
 import numpy as np
 from numpy.typing import NDArray
 
-from wildsage.formats.extras import polars, polars_installed
+from wildsage.formats.extras import installed, load
 
 SMALLEST = 1 << 18
 """Bytes from which on it is faster, the first import of the library aside."""
@@ -20,12 +20,12 @@ def worthwhile(text: bytes, delimiter: bytes, columns: int) -> bool:
 
     In a single column a blank line and an empty field are the same; a space may stand around any number.
     """
-    return len(text) >= SMALLEST and columns > 1 and delimiter != b" " and polars_installed()
+    return len(text) >= SMALLEST and columns > 1 and delimiter != b" " and installed("polars")
 
 
 def parse(text: bytes, delimiter: bytes, columns: int, *, missing: bool) -> NDArray[np.float32] | None:
     """Parse whole lines without quotes and carriage returns; None where the base reader has to look."""
-    library = polars("CSV")
+    library = load("polars", "CSV", "polars")
     try:
         table = library.read_csv(
             text,

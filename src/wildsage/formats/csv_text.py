@@ -22,7 +22,7 @@ from wildsage.formats import csv_polars, streams
 from wildsage.formats.errors import FormatError, excerpt
 from wildsage.formats.lines import line_blocks
 from wildsage.formats.reading import Reading
-from wildsage.formats.rows import Rows
+from wildsage.formats.rows import Rows, as_float32
 from wildsage.formats.sparse import SparseRows
 
 _ASCII_SUPERSETS = frozenset({"utf-8", "ascii", "iso8859-1", "iso8859-15", "cp1252", "utf-8-sig"})
@@ -213,8 +213,8 @@ class _Parser:
                 )
             hint = _HEADER_HINT if begins and not rows else ""
             rows.append([self._number(field, number, place, hint) for place, field in enumerate(fields, 1)])
-        with np.errstate(over="ignore"):
-            return np.array(rows, np.float32).reshape(len(rows), self._columns or 0)
+        numbers = [number for row in rows for number in row]
+        return as_float32(numbers).reshape(len(rows), self._columns or 0)
 
     def _fields(self, line: str, delimiter: str, number: int) -> list[str]:
         try:

@@ -1,4 +1,4 @@
-"""The library polars, which the extra ``polars`` brings. It is imported when it is first needed."""
+"""Libraries that extras of the package bring. They are imported when they are first needed."""
 
 import importlib
 import importlib.util
@@ -9,19 +9,20 @@ from wildsage.formats.errors import MissingLibraryError
 
 
 @cache
-def polars_installed() -> bool:
+def installed(library: str) -> bool:
     """Tell whether there is one."""
-    return importlib.util.find_spec("polars") is not None
+    return importlib.util.find_spec(library) is not None
 
 
-def polars(what: str) -> Any:
-    """Import it.
+def load(module: str, what: str, extra: str) -> Any:
+    """Import a module of a library.
 
     Raises
     ------
     MissingLibraryError
-        If it is not installed; `what` is what needs it.
+        If the library is not installed; `what` is what needs it, `extra` what brings it.
     """
-    if not polars_installed():
-        raise MissingLibraryError(what, "polars", "polars")
-    return importlib.import_module("polars")
+    library = module.partition(".")[0]
+    if not installed(library):
+        raise MissingLibraryError(what, library, extra)
+    return importlib.import_module(module)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from wildsage.formats.errors import FormatError, excerpt
 from wildsage.formats.reading import Reading
-from wildsage.formats.rows import Rows
+from wildsage.formats.rows import Rows, as_float32
 from wildsage.formats.sparse import WIDEST, SparseRows
 from wildsage.formats.streams import read_whole
 
@@ -164,8 +164,7 @@ def _sparse(tensor: dict[str, Any], source: str, place: Place) -> _Instance:
 
 def _float32(values: list[float], source: str, place: Place) -> NDArray[np.float32]:
     try:
-        with np.errstate(over="ignore"):
-            return np.array(values, np.float32)
+        return as_float32(values)
     except OverflowError as error:
         raise FormatError(source, f"a number that is too large: {error}", **place) from error
 

@@ -18,7 +18,7 @@ from wildsage.formats import streams
 from wildsage.formats.errors import FormatError, excerpt
 from wildsage.formats.lines import line_blocks
 from wildsage.formats.reading import Reading
-from wildsage.formats.rows import Rows
+from wildsage.formats.rows import Rows, as_float32
 from wildsage.formats.sparse import SparseRows, from_dense
 
 _COLON, _SPACE, _TAB, _NEWLINE = b": \t\n"
@@ -42,6 +42,8 @@ def read_rows(file: BinaryIO, source: str, reading: Reading) -> Iterator[Rows]:
             rows = _parse_at_once(clean)
             if rows is None:
                 rows = _parse_by_line(clean, source, line)
+            if not len(rows):
+                continue  # nothing but comments
             kind = kind or (rows.weights is None, rows.groups is None)
             if kind != (rows.weights is None, rows.groups is None):
                 raise FormatError(source, _MIXED, line=line)
@@ -123,12 +125,11 @@ def _parse_at_once(text: bytes) -> Rows | None:
     values = numbers[(place >= head) & (place % 2 != head % 2)]
     if indices.size and (indices.min() < 0 or indices.max() > _LARGEST_INDEX or (indices % 1).any()):
         return None
-    with np.errstate(over="ignore"):
-        return Rows(
-            _rows((lengths - head) // 2, indices.astype(np.int64), values.astype(np.float32)),
-            numbers[starts].astype(np.float32).reshape(-1, 1),
-            numbers[starts + 1].astype(np.float32) if weighted else None,
-        )
+    return Rows(
+        _rows((lengths - head) // 2, indices.astype(np.int64), as_float32(values)),
+        as_float32(numbers[starts]).reshape(-1, 1),
+        as_float32(numbers[starts + 1]) if weighted else None,
+    )
 
 
 def _rows(counts: NDArray[np.int64], columns: NDArray[np.int64], values: NDArray[np.float32]) -> SparseRows:
@@ -161,17 +162,16 @@ def _parse_by_line(text: bytes, source: str, first: int) -> Rows:
         lines.append(parsed)
     weights = [line.weight for line in lines if line.weight is not None]
     groups = [line.group for line in lines if line.group is not None]
-    with np.errstate(over="ignore"):
-        return Rows(
-            _rows(
-                np.array([len(line.columns) for line in lines], np.int64),
-                np.array([column for line in lines for column in line.columns], np.int64),
-                np.array([value for line in lines for value in line.values], np.float32),
-            ),
-            np.array([line.label for line in lines], np.float32).reshape(-1, 1),
-            np.array(weights, np.float32) if weights else None,
-            np.array(groups, np.int64) if groups else None,
-        )
+    return Rows(
+        _rows(
+            np.array([len(line.columns) for line in lines], np.int64),
+            np.array([column for line in lines for column in line.columns], np.int64),
+            as_float32([value for line in lines for value in line.values]),
+        ),
+        as_float32([line.label for line in lines]).reshape(-1, 1),
+        as_float32(weights) if weights else None,
+        np.array(groups, np.int64) if groups else None,
+    )
 
 
 def _parse_line(tokens: list[bytes]) -> _Line:

@@ -28,6 +28,7 @@ from wildsage.formats.protobuf import (
     UID,
     VALUE,
 )
+from wildsage.formats.rows import as_float32
 from wildsage.formats.wire import LENGTH
 
 _Positions = NDArray[np.int64]
@@ -99,8 +100,7 @@ class Tensors:
             whole, counts = wire.unpack_runs(data, self.values.lengths)
             return whole.view(np.int64).astype(np.int32).astype(np.float32), counts
         counts = self.values.lengths // self.dtype.itemsize
-        with np.errstate(over="ignore"):
-            return np.frombuffer(data, self.dtype).astype(np.float32, copy=False), counts
+        return as_float32(np.frombuffer(data, self.dtype)), counts
 
 
 @dataclass(frozen=True, slots=True)

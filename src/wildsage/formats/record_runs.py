@@ -1,7 +1,6 @@
 """Runs of protobuf records that are laid out alike, read as arrays."""
 
 import math
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +8,7 @@ from numpy.typing import NDArray
 from wildsage.formats import protobuf, wire
 from wildsage.formats.record_layout import Located, Tensors, locate
 from wildsage.formats.recordio import HEADER_SIZE, WHOLE, Frames
-from wildsage.formats.rows import Rows
+from wildsage.formats.rows import Rows, as_float32
 from wildsage.formats.sparse import WIDEST, SparseRows
 from wildsage.formats.wire import MalformedError
 
@@ -73,13 +72,6 @@ def _strided(table: NDArray[np.uint8], start: int, tensor: Tensors) -> NDArray[n
     begin, end = int(tensor.values.begins[0]) - start, int(tensor.values.ends[0]) - start
     cut = np.ascontiguousarray(table[:, begin:end])
     return as_float32(cut.view(tensor.dtype).reshape(len(table), -1))
-
-
-def as_float32(values: NDArray[Any]) -> NDArray[np.float32]:
-    """Bring numbers to the type of all features."""
-    # A number beyond float32 becomes infinite, which `rows.finite` refuses with its place.
-    with np.errstate(over="ignore"):
-        return values.astype(np.float32, copy=False)
 
 
 def _assemble(buffer: memoryview, found: Located) -> Rows | None:

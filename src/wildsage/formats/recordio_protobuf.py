@@ -29,7 +29,7 @@ from wildsage.formats.protobuf import (
     Tensor,
 )
 from wildsage.formats.reading import Reading
-from wildsage.formats.record_runs import as_float32, read_alike
+from wildsage.formats.record_runs import read_alike
 from wildsage.formats.recordio import (
     HEADER_SIZE,
     find_frames,
@@ -38,6 +38,7 @@ from wildsage.formats.recordio import (
     read_windows,
 )
 from wildsage.formats.rows import Rows as Rows  # noqa: PLC0414 - callers know it by this module
+from wildsage.formats.rows import as_float32
 from wildsage.formats.sparse import WIDEST, SparseRows
 from wildsage.formats.wire import MalformedError
 

@@ -1,8 +1,9 @@
 """What every codec of numbers gives: rows of features, with their labels."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +40,20 @@ class Rows:
     def width(self) -> int:
         """Count of columns."""
         return self.features.width if isinstance(self.features, SparseRows) else self.features.shape[1]
+
+
+def as_float32(values: NDArray[Any] | Sequence[float]) -> NDArray[np.float32]:
+    """Bring numbers to the type of all features.
+
+    One beyond float32 becomes infinite, which `finite` refuses with its place.
+
+    Raises
+    ------
+    OverflowError
+        For a whole number of Python that is beyond float64.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.asarray(values, np.float32)
 
 
 def join(parts: Iterable[Rows], source: str) -> Rows:
