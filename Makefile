@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: setup test faults soak lint check docs demo acceptance bench clean help
+.PHONY: setup test faults soak lint check docs demo acceptance bench bench-data clean help
 
 help:            ## list the targets
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/: .*## / - /'
@@ -57,5 +57,13 @@ $(VENV)-%/ready: tests/acceptance/%.txt
 bench: setup $(VENV)-peers/ready     ## the figures of docs/performance.md, its peers beside them
 	WILDSAGE_PEERS=$(VENV)-peers $(BIN)/python -m benchmarks $(ARGS)
 
+$(VENV)-data-peers/ready: benchmarks/data_peers.txt tests/acceptance/sdk2.txt
+	$(PYTHON) -m venv $(VENV)-data-peers
+	$(VENV)-data-peers/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
+bench-data: setup $(VENV)-data-peers/ready   ## reading and writing data, beside the SDK and the CSV readers
+	WILDSAGE_DATA_PEERS=$(VENV)-data-peers $(BIN)/python -m benchmarks.data $(ARGS)
+
 clean:           ## remove what the targets made
-	rm -rf $(VENV) $(CLIENTS:%=$(VENV)-%) $(VENV)-peers dist demo-output
+	rm -rf $(VENV) $(CLIENTS:%=$(VENV)-%) $(VENV)-peers $(VENV)-data-peers dist demo-output

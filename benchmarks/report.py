@@ -5,10 +5,11 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ def table(readings: Iterable[Reading]) -> str:
     return "\n".join([*head, *(reading.row() for reading in readings)])
 
 
-def machine() -> dict[str, object]:
+def machine() -> dict[str, Any]:
     """Describe where and on what the measurements were made. Nothing names the machine itself."""
     info = Path("/proc/cpuinfo").read_text()
     model = next(
@@ -81,9 +82,11 @@ def rounded(samples: Iterable[float]) -> list[float]:
     return [float(f"{sample:.4g}") for sample in samples]
 
 
-def store(path: Path, readings: Iterable[Reading]) -> None:
-    """Write the readings with the machine they come from, a reading per line."""
+def store(path: Path, readings: Iterable[Reading], versions: Mapping[str, object] | None = None) -> None:
+    """Write the readings with the machine they come from, a reading per line; more versions where given."""
+    described = machine()
+    described["versions"] |= versions or {}
     path.parent.mkdir(parents=True, exist_ok=True)
     rows = [{**asdict(one), "samples": rounded(one.samples), "peer": rounded(one.peer)} for one in readings]
     lines = ",\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
-    path.write_text(f'{{"machine": {json.dumps(machine())},\n"readings": [\n{lines}\n]}}\n')
+    path.write_text(f'{{"machine": {json.dumps(described)},\n"readings": [\n{lines}\n]}}\n')
