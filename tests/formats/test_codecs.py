@@ -3,8 +3,10 @@
 import importlib
 import inspect
 import io
+import os
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -40,6 +42,24 @@ def test_what_a_codec_writes_it_reads(codec, features):
     assert (
         found.features if isinstance(found.features, np.ndarray) else found.features.values
     ).dtype == np.float32
+
+
+@pytest.mark.parametrize("codec", ROWS, ids=lambda codec: codec.media_type)
+def test_a_pipe_will_do(codec):
+    matrix = np.arange(60_000, dtype=np.float32).reshape(20_000, 3)
+    data = codec.write(Rows(matrix, np.ones((len(matrix), int(codec.media_type in LABELLED)), np.float32)))
+    reader, writer = os.pipe()
+    feeder = threading.Thread(target=feed, args=(writer, data))
+    feeder.start()
+    with os.fdopen(reader, "rb", buffering=0) as file:
+        found = join(read_rows(file, "x", reading(codec)), "x").features
+    feeder.join()
+    assert np.array_equal(found if isinstance(found, np.ndarray) else found.dense(), matrix)
+
+
+def feed(descriptor, data):
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
 
 
 @pytest.mark.parametrize("codec", ROWS, ids=lambda codec: codec.media_type)
