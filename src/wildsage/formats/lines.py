@@ -40,7 +40,7 @@ def line_blocks(blocks: Iterable[bytes], source: str) -> Iterator[tuple[int, byt
     for block, is_last in _with_last(_without_mark(blocks)):
         cut = len(block) if is_last else block.rfind(b"\n") + 1
         if cut or is_last:
-            lines = b"".join([*held, block[:cut]])
+            lines = b"".join([*held, memoryview(block)[:cut]])
             held = [block[cut:]]
             if lines:
                 yield line, lines
