@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from wildsage.formats.errors import FormatError, NotFiniteError
 from wildsage.formats.sparse import SparseRows, stack
-
-_NOTHING: NDArray[np.float32] = np.zeros((0, 0), np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,58 +59,34 @@ def as_float32(values: NDArray[Any] | Sequence[float]) -> NDArray[np.float32]:
 def join(parts: Iterable[Rows], source: str) -> Rows:
     """Put the parts of one object together; without any, the result has no rows and no columns.
 
-    A part is let go when it was taken over: little more than the result is in memory.
-
     Raises
     ------
     FormatError
         With the row, where dense and sparse parts, dense widths, or labels, weights and groups differ.
     """
-    first: Rows | None = None
-    dense = _Growing()
-    others: list[tuple[Rows, SparseRows | None]] = []
-    for part in parts:
-        first = first or part
-        if _kind(part) != _kind(first):
-            row = sum(len(other.labels) for other, _ in others) + 1
-            raise FormatError(source, f"{_describe(part)}; the rows before: {_describe(first)}", row=row)
-        if isinstance(part.features, SparseRows):
-            others.append((part, part.features))
-        else:
-            dense.append(part.features)
-            others.append((replace(part, features=_NOTHING), None))
-    if first is None:
+    parts = list(parts)
+    if len(parts) == 1:
+        return parts[0]
+    if not parts:
         return Rows(np.zeros((0, 0), np.float32), np.zeros((0, 0), np.float32))
-    sparse = [features for _, features in others if features is not None]
-    weights = [part.weights for part, _ in others if part.weights is not None]
-    groups = [part.groups for part, _ in others if part.groups is not None]
+    row = 1
+    for part in parts:
+        if _kind(part) != _kind(parts[0]):
+            raise FormatError(source, f"{_describe(part)}; the rows before: {_describe(parts[0])}", row=row)
+        row += len(part)
+    dense = [part.features for part in parts if isinstance(part.features, np.ndarray)]
     return Rows(
-        stack(sparse) if sparse else dense.matrix(),
-        np.concatenate([part.labels for part, _ in others]),
-        np.concatenate(weights) if weights else None,
-        np.concatenate(groups) if groups else None,
+        np.concatenate(dense)
+        if dense
+        else stack([part.features for part in parts if isinstance(part.features, SparseRows)]),
+        np.concatenate([part.labels for part in parts]),
+        np.concatenate([part.weights for part in parts if part.weights is not None])
+        if parts[0].weights is not None
+        else None,
+        np.concatenate([part.groups for part in parts if part.groups is not None])
+        if parts[0].groups is not None
+        else None,
     )
-
-
-class _Growing:
-    """A matrix that rows are put below of; the operating system moves its pages, nothing is copied twice."""
-
-    def __init__(self) -> None:
-        self._matrix = _NOTHING
-        self._rows = 0
-
-    def append(self, part: NDArray[np.float32]) -> None:
-        if self._rows == 0:
-            self._matrix = np.empty(part.shape, np.float32)
-        end = self._rows + len(part)
-        if end > len(self._matrix):
-            self._matrix.resize((max(end, 2 * len(self._matrix)), part.shape[1]), refcheck=False)
-        self._matrix[self._rows : end] = part
-        self._rows = end
-
-    def matrix(self) -> NDArray[np.float32]:
-        self._matrix.resize((self._rows, self._matrix.shape[1]), refcheck=False)
-        return self._matrix
 
 
 def _kind(rows: Rows) -> tuple[int | None, int, bool, bool]:
