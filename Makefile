@@ -62,8 +62,9 @@ $(VENV)-data-peers/ready: benchmarks/data_peers.txt tests/acceptance/sdk2.txt
 	$(VENV)-data-peers/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	touch $@
 
-bench-data: setup $(VENV)-data-peers/ready   ## reading and writing data, beside the SDK and the CSV readers
+bench-data: setup $(VENV)-data-peers/ready   ## reading and writing data, beside the SDK and the CSV readers; input modes
 	WILDSAGE_DATA_PEERS=$(VENV)-data-peers $(BIN)/python -m benchmarks.data $(ARGS)
+	$(BIN)/python -m benchmarks input-modes $(ARGS)
 
 clean:           ## remove what the targets made
 	rm -rf $(VENV) $(CLIENTS:%=$(VENV)-%) $(VENV)-peers $(VENV)-data-peers dist demo-output

@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from benchmarks import control, endpoints, invoke, lists, s3, startup, training, walk
+from benchmarks import control, endpoints, input_modes, invoke, lists, s3, startup, training, walk
 from benchmarks.report import store, table
 
 CASES = {
@@ -17,14 +17,17 @@ CASES = {
     "lists": lists.run,
     "invoke": invoke.run,
     "s3": s3.run,
+    "input-modes": input_modes.run,
 }
+OF_DATA = frozenset({"input-modes"})
+"""Run only when they are named: `make bench-data` does."""
 
 
 def main() -> None:
     # A user's Python keeps what it has compiled, whatever this shell says.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("cases", nargs="*", metavar="CASE", help=f"of {', '.join(CASES)} (default: all)")
+    parser.add_argument("cases", nargs="*", metavar="CASE", help=f"of {', '.join(CASES)} (default: all but {', '.join(OF_DATA)})")
     parser.add_argument("--rounds", type=int, default=7, help="runs of each (default: %(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep the samples too")
     arguments = parser.parse_args()
@@ -32,7 +35,7 @@ def main() -> None:
     if unknown:
         parser.error(f"no case is called {', '.join(unknown)}; there are: {', '.join(CASES)}")
     readings = []
-    for name in arguments.cases or CASES:
+    for name in arguments.cases or [name for name in CASES if name not in OF_DATA]:
         for reading in CASES[name](arguments.rounds):
             print(reading.row(), file=sys.stderr)
             readings.append(reading)
