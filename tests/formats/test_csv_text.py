@@ -49,6 +49,18 @@ def test_empty_fields_are_missing_values_where_allowed():
         parse_csv(b"1,2\n3,\n")
 
 
+def test_a_field_of_blanks_is_an_empty_one():
+    for text in (b"1, ,3\n", b"\t,1,3\n", b"1,3, \n"):
+        row = [math.nan if not field.strip() else float(field) for field in text.split(b",")]
+        assert same(text * 2, [row] * 2, missing=True)
+        with pytest.raises(FormatError, match=r"line 1: column . holds .*, not a number"):
+            parse_csv(text * 2)
+    assert same(b"1 , 2\n3\t, 4\n", [[1, 2], [3, 4]])
+    for text in (b"1,,3\n", b",1,3\n"):
+        with pytest.raises(FormatError, match=r"line 1: column . holds '', not a number"):
+            parse_csv(text * 2)
+
+
 def test_other_charsets():
     assert same("1,2\n3,4".encode("utf-16"), [[1, 2], [3, 4]], charset="utf-16")
     assert same(b"1,2", [[1, 2]], charset="latin-1")

@@ -7,6 +7,7 @@ looked at line by line, to read what is quoted or to name the line.
 import codecs
 import csv
 import io
+import re
 import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -261,7 +262,7 @@ def _parse_regular(
 ) -> NDArray[np.float32] | None:
     """Parse lines of which all have the same count of fields; None for any others."""
     rows = text.count(b"\n") + 1
-    if not text or not _regular(text, delimiter, rows, columns):
+    if not text or _blank_field(text, delimiter) or not _regular(text, delimiter, rows, columns):
         return None
     if missing:
         text = _fill_empty(text, delimiter)
@@ -287,6 +288,15 @@ def _regular(text: bytes, delimiter: bytes, rows: int, columns: int) -> bool:
     marks = raw[(raw == delimiter[0]) | (raw == 10)] == 10
     ends = np.flatnonzero(marks)
     return bool((np.diff(ends, prepend=-1) == columns).all()) if columns > 1 else b"\n\n" not in text
+
+
+def _blank_field(text: bytes, delimiter: bytes) -> bool:
+    """Tell whether a field holds blanks only: numpy would take it for a number."""
+    blanks = [blank for blank in (b" ", b"\t", b"\v", b"\f", b"\r") if blank != delimiter]
+    if not any(blank in text for blank in blanks):
+        return False
+    ends = re.escape(delimiter) + b"\n"
+    return re.search(rb"(?:\A|[%s])[%s]+(?=[%s]|\Z)" % (ends, b"".join(blanks), ends), text) is not None
 
 
 def _fill_empty(text: bytes, delimiter: bytes) -> bytes:
