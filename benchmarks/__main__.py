@@ -27,7 +27,12 @@ def main() -> None:
     # A user's Python keeps what it has compiled, whatever this shell says.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("cases", nargs="*", metavar="CASE", help=f"of {', '.join(CASES)} (default: all but {', '.join(OF_DATA)})")
+    parser.add_argument(
+        "cases",
+        nargs="*",
+        metavar="CASE",
+        help=f"of {', '.join(CASES)} (default: all but {', '.join(OF_DATA)})",
+    )
     parser.add_argument("--rounds", type=int, default=7, help="runs of each (default: %(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep the samples too")
     arguments = parser.parse_args()
