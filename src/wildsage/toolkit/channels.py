@@ -1,7 +1,5 @@
 """Reading an input channel as blocks of rows: files of a folder, or an epoch of a FIFO."""
 
-import math
-import mmap
 import os
 import time
 from collections.abc import Iterator
@@ -10,15 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-import numpy as np
-from numpy.typing import NDArray
-
-from wildsage.formats import csv_text, recordio_protobuf
-from wildsage.formats.content_types import CSV, RECORDIO_PROTOBUF, ContentType
-from wildsage.formats.errors import FormatError
-from wildsage.formats.recordio_protobuf import Rows
+from wildsage.formats import codecs
+from wildsage.formats.content_types import ContentType
+from wildsage.formats.errors import FormatError, MissingLibraryError, NotFiniteError
+from wildsage.formats.reading import Reading
+from wildsage.formats.rows import Rows
 from wildsage.toolkit.errors import PlatformError, UserError
-from wildsage.toolkit.record_streams import read_row_stream
 
 _FIFO_PATIENCE_SECONDS = 60.0
 
@@ -136,65 +131,31 @@ class ChannelReader:
         UserError
             For malformed files (with file and line or byte) and, unless allowed, for NaN or infinite values.
         """
+        _ = self.label_size  # its error is told before any file's
+        reading = Reading(
+            self.content_type, self.default_label_size, missing=self.missing, delimiter=self.delimiter
+        )
         for name, stream in self.opened():
             try:
-                for rows in self._read(stream, name):
-                    self._check_finite(rows)
-                    yield rows
+                yield from codecs.read_rows(stream, name, reading)
+            except NotFiniteError as error:
+                raise UserError(
+                    f"Unable to read data channel '{self.name}'. Found {error.kind} values. "
+                    f"Please remove any {error.kind} values in the input data."
+                ) from error
             except FormatError as error:
                 requested = self.content_type.media_type
                 raise UserError(
                     f"Unable to read data channel '{self.name}'. Requested content-type is '{requested}'. "
                     "Please verify the data matches the requested content-type."
                 ) from error
-
-    def _read(self, stream: BinaryIO, name: str) -> Iterator[Rows]:
-        media_type = self.content_type.media_type
-        if media_type == RECORDIO_PROTOBUF:
-            yield from _mapped(stream, name) if self.pipe is None else read_row_stream(stream, name)
-            return
-        if media_type != CSV:
-            raise UserError(f"Unable to read data channel '{self.name}'. '{media_type}' is not supported.")
-        yield from self._csv(stream, name)
-
-    def _csv(self, stream: BinaryIO, name: str) -> Iterator[Rows]:
-        dialect = csv_text.Dialect(self.content_type.charset, self.delimiter, self.missing)
-        size = self.label_size
-        for matrix in csv_text.read_csv(stream, name, dialect):
-            if matrix.shape[1] < size:
-                raise FormatError(name, f"{matrix.shape[1]} columns, but label_size is {size}", line=1)
-            yield Rows(matrix[:, size:], matrix[:, :size])
-
-    def _check_finite(self, rows: Rows) -> None:
-        if self.missing:
-            return
-        features = rows.features if isinstance(rows.features, np.ndarray) else rows.features.values
-        problem = _unusable(features)
-        if problem:
-            text, word = problem
-            raise UserError(
-                f"Unable to read data channel '{self.name}'. Found {text} values. "
-                f"Please remove any {word} values in the input data."
-            )
+            except codecs.UnknownContentTypeError as error:
+                raise UserError(
+                    f"Unable to read data channel '{self.name}'. '{self.content_type.media_type}' is not supported."
+                ) from error
+            except MissingLibraryError as error:
+                raise UserError(f"Unable to read data channel '{self.name}'. {error}") from error
 
 
 def _skipped(name: str) -> bool:
     return name.startswith((".", "_"))
-
-
-def _unusable(values: NDArray[np.float32]) -> tuple[str, str] | None:
-    # One sum is much cheaper than a test of every value; only a bad sum is looked into.
-    with np.errstate(invalid="ignore", over="ignore"):
-        if math.isfinite(float(values.sum(dtype=np.float64))):
-            return None
-    if np.isnan(values).any():
-        return "missing (NaN)", "missing (NaN)"
-    return ("infinite", "infinite") if np.isinf(values).any() else None
-
-
-def _mapped(stream: BinaryIO, name: str) -> Iterator[Rows]:
-    if os.fstat(stream.fileno()).st_size == 0:
-        return
-    # Not closed by hand: arrays may still look into the map; it goes with the last of them.
-    data = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
-    yield from recordio_protobuf.read_rows(memoryview(data), name)

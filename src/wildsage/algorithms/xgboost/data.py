@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from wildsage.formats import codecs
 from wildsage.formats.content_types import CSV, LIBSVM, PARQUET, ContentType
-from wildsage.formats.errors import FormatError, MissingLibraryError
+from wildsage.formats.errors import FormatError
 from wildsage.formats.libsvm import find_first_index, shift_columns
-from wildsage.formats.reading import Reading
 from wildsage.formats.rows import Rows
 from wildsage.formats.sparse import SparseRows, stack
 from wildsage.toolkit.channels import ChannelReader
@@ -95,8 +94,7 @@ def read_table(channel: ChannelReader, *, csv_weights: bool, first_index: int | 
                 f"XGBoost takes exactly one label column: label_size={channel.label_size} of channel "
                 f"'{channel.name}' is not supported"
             )
-        rows = _read_files(channel) if media_type == PARQUET else list(channel.rows())
-        table = _join(channel, rows)
+        table = _join(channel, list(channel.rows()))
         if media_type == CSV and csv_weights:
             table = _split_weights(channel, table)
     if len(table.labels) == 0:
@@ -129,27 +127,8 @@ def _split_weights(channel: ChannelReader, table: Table) -> Table:
     return replace(table, features=features[:, 1:], weights=np.ascontiguousarray(features[:, 0]))
 
 
-def _read_files(channel: ChannelReader) -> list[Rows]:
-    reading = Reading(channel.content_type, channel.default_label_size, missing=True)
-    parts = []
-    for file in channel.files():
-        name = str(file.relative_to(channel.folder.parent))
-        try:
-            with file.open("rb") as stream:
-                parts += list(codecs.read_rows(stream, name, reading))
-        except FormatError as error:
-            requested = channel.content_type.media_type
-            raise UserError(
-                f"Unable to read data channel '{channel.name}'. Requested content-type is '{requested}'. "
-                "Please verify the data matches the requested content-type."
-            ) from error
-        except MissingLibraryError as error:
-            raise UserError(f"Unable to read data channel '{channel.name}'. {error}") from error
-    return parts
-
-
 def _read_libsvm(channel: ChannelReader, first_index: int | None) -> Table:
-    parts = _read_files(channel)
+    parts = list(channel.rows())
     if not parts:
         return Table(np.zeros((0, 0), np.float32), np.zeros(0, np.float32))
     rows = stack([part.features for part in parts if isinstance(part.features, SparseRows)])
