@@ -8,7 +8,8 @@ from wildsage.formats.errors import FormatError
 from wildsage.formats.image_recordio import pack, read_images, unpack, write_images
 from wildsage.formats.images import Image
 from wildsage.formats.reading import Reading
-from wildsage.formats.recordio import MAGIC_BYTES, frame_record
+from wildsage.formats.recordio import frame_record
+from wildsage.formats.recordio_frames import MAGIC_BYTES
 
 JPEG = b"\xff\xd8\xff\xe0JFIF"
 # Headers as mx.recordio.pack writes them: one label, and several as object detection has them.

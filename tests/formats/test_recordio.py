@@ -7,14 +7,8 @@ from hypothesis import strategies as st
 
 from wildsage.formats import recordio
 from wildsage.formats.errors import FormatError
-from wildsage.formats.recordio import (
-    MAGIC,
-    MAGIC_BYTES,
-    find_frames,
-    frame_record,
-    read_records,
-    split_record,
-)
+from wildsage.formats.recordio import find_frames, frame_record, read_records, split_record
+from wildsage.formats.recordio_frames import MAGIC, MAGIC_BYTES
 
 
 def frame(flag: int, payload: bytes) -> bytes:

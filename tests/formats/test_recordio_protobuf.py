@@ -11,7 +11,8 @@ from hypothesis.extra import numpy as npst
 from wildsage.formats import recordio
 from wildsage.formats.errors import FormatError
 from wildsage.formats.protobuf import Bytes, Record, Tensor, decode_record, encode_record
-from wildsage.formats.recordio import MAGIC_BYTES, frame_record, read_records, split_record
+from wildsage.formats.recordio import frame_record, read_records, split_record
+from wildsage.formats.recordio_frames import MAGIC_BYTES
 from wildsage.formats.recordio_protobuf import (
     read_messages,
     read_rows,

@@ -8,7 +8,8 @@ import time
 
 import pytest
 
-from wildsage.formats.recordio import MAGIC_BYTES, frame_record, read_records
+from wildsage.formats.recordio import frame_record, read_records
+from wildsage.formats.recordio_frames import MAGIC_BYTES
 from wildsage.supervisor.contract import Channel, Program, Share
 from wildsage.supervisor.fifo import Fifo
 

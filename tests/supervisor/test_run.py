@@ -4,6 +4,7 @@ import io
 import os
 import signal
 import socket
+import subprocess
 import sys
 import tarfile
 from pathlib import Path
@@ -323,3 +324,9 @@ def test_a_serving_container_listens_on_the_socket_of_the_run(run):
             answer += client.recv(4096)
     os.close(descriptor)
     assert answer.startswith(b"HTTP/1.1 200")
+
+
+def test_a_supervisor_loads_nothing_dear():
+    script = "import sys, wildsage.supervisor.__main__; print(*sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    assert {"asyncio", "boto3", "botocore", "numpy"} & {*ran.stdout.split()} == set()

@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from wildsage.formats import protobuf, wire
 from wildsage.formats.record_layout import Located, Tensors, locate
-from wildsage.formats.recordio import HEADER_SIZE, WHOLE, Frames
+from wildsage.formats.recordio import Frames
+from wildsage.formats.recordio_frames import HEADER_SIZE, WHOLE
 from wildsage.formats.rows import Rows, as_float32
 from wildsage.formats.sparse import WIDEST, SparseRows
 from wildsage.formats.wire import MalformedError

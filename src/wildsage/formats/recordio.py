@@ -6,7 +6,6 @@ its payload contains the magic number at a multiple of four bytes; the four byte
 between the joined parts.
 """
 
-import struct
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, NamedTuple, Self
 
@@ -14,19 +13,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wildsage.formats.errors import FormatError
+from wildsage.formats.recordio_frames import (
+    FIRST,
+    HEADER,
+    HEADER_SIZE,
+    LAST,
+    LONGEST_PAYLOAD,
+    MAGIC,
+    MAGIC_BYTES,
+    MIDDLE,
+    WHOLE,
+    frame,
+)
 
-MAGIC = 0xCED7230A
-MAGIC_BYTES = struct.pack("<I", MAGIC)
-HEADER_SIZE = 8
-LONGEST_PAYLOAD = (1 << 29) - 1
-"""Bytes in one frame: what the length word can say."""
 LONGEST_RECORD = LONGEST_PAYLOAD
 """Bytes of a record in several parts. A longer one is refused, so that memory stays bounded."""
 WINDOW = 8 << 20
 """Bytes of a file that are looked at at once, unless a record is longer."""
-
-_HEADER = struct.Struct("<II")
-WHOLE, FIRST, MIDDLE, LAST = range(4)
 
 
 class Frame(NamedTuple):
@@ -98,7 +101,7 @@ def read_frame(buffer: memoryview, position: int, source: str, base: int = 0) ->
     offset = base + position
     if len(buffer) - position < HEADER_SIZE:
         raise FormatError(source, "the file ends inside a RecordIO header", offset=offset)
-    magic, word = _HEADER.unpack_from(buffer, position)
+    magic, word = HEADER.unpack_from(buffer, position)
     if magic != MAGIC:
         raise FormatError(
             source,
@@ -241,7 +244,7 @@ def frame_record(payload: bytes) -> bytes:
     ValueError
         If the payload is too long for a frame.
     """
-    return _frame(WHOLE, payload)
+    return frame(payload)
 
 
 def split_record(payload: bytes) -> bytes:
@@ -255,14 +258,8 @@ def split_record(payload: bytes) -> bytes:
     words = np.frombuffer(payload, "<u4", len(payload) // 4)
     places = [4 * int(place) for place in np.flatnonzero(words == MAGIC)]
     if not places:
-        return _frame(WHOLE, payload)
+        return frame(payload)
     bounds = zip([0, *(place + 4 for place in places)], [*places, len(payload)], strict=True)
     parts = [payload[begin:end] for begin, end in bounds]
     flags = [FIRST, *(MIDDLE for _ in parts[2:]), LAST]
-    return b"".join(_frame(flag, part) for flag, part in zip(flags, parts, strict=True))
-
-
-def _frame(flag: int, payload: bytes) -> bytes:
-    if len(payload) > LONGEST_PAYLOAD:
-        raise ValueError(f"a record of {len(payload)} bytes; one frame holds at most {LONGEST_PAYLOAD}")
-    return _HEADER.pack(MAGIC, flag << 29 | len(payload)) + payload + bytes(-len(payload) % 4)
+    return b"".join(frame(part, flag) for flag, part in zip(flags, parts, strict=True))

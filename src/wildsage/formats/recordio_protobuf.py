@@ -30,13 +30,8 @@ from wildsage.formats.protobuf import (
 )
 from wildsage.formats.reading import Reading
 from wildsage.formats.record_runs import read_alike
-from wildsage.formats.recordio import (
-    HEADER_SIZE,
-    find_frames,
-    frame_record,
-    read_record,
-    read_windows,
-)
+from wildsage.formats.recordio import find_frames, frame_record, read_record, read_windows
+from wildsage.formats.recordio_frames import HEADER_SIZE
 from wildsage.formats.rows import Rows as Rows  # noqa: PLC0414 - callers know it by this module
 from wildsage.formats.rows import as_float32
 from wildsage.formats.sparse import WIDEST, SparseRows

@@ -1,13 +1,12 @@
 """What goes through the FIFO of a channel in one epoch."""
 
-import struct
 import zlib
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, closing
 from typing import BinaryIO
 
 from wildsage.core.s3_uri import S3UriError, split_s3_uri
-from wildsage.formats.recordio import LONGEST_PAYLOAD, MAGIC_BYTES
+from wildsage.formats.recordio_frames import LONGEST_PAYLOAD, frame_head
 from wildsage.supervisor.augmented import Value, dealt_lines, lines_of, values_of
 from wildsage.supervisor.contract import Channel, InputObject
 from wildsage.supervisor.dealing import deal
@@ -138,7 +137,7 @@ def _send_record(content: bytes, where: str, fifo: Fifo) -> None:
 
 
 def record_head(size: int, where: str) -> bytes:
-    """Return what stands before a RecordIO payload, as `wildsage.formats.recordio` says.
+    """Return what stands before a RecordIO payload, as `wildsage.formats.recordio_frames` says.
 
     Raises
     ------
@@ -150,7 +149,7 @@ def record_head(size: int, where: str) -> bytes:
             f"ClientError: {where} has {size} bytes: a RecordIO record holds at most {LONGEST_PAYLOAD}."
             " Split it, or set RecordWrapperType to None"
         )
-    return MAGIC_BYTES + struct.pack("<I", size)
+    return frame_head(size)
 
 
 def gunzip(chunks: Iterable[bytes], item: InputObject) -> Chunks:
