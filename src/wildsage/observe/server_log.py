@@ -30,9 +30,6 @@ def log_to(path: Path, form: LogFormat = "text", level: str = "info") -> None:
     path
         The log of a server in the background: where the standard error is this file, it is kept small.
     """
-    # What no line has costs a third of it: who called, in which thread and process (logging, "Optimization").
-    logging._srcfile = None  # noqa: SLF001 - the documented way
-    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = BoundedLog(path)
     handler.setFormatter(JsonLines() if form == "json" else TextLines())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
