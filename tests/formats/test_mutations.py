@@ -88,7 +88,7 @@ def targets():
         lambda file: augmented_manifest.read_manifest(file, SOURCE, ["source-ref", "class"]),
         1.0,
     )
-    yield "gzip", [gzip.compress(LIST) * 2], lambda file: [gunzip(file, SOURCE).read()], 1.0
+    yield "gzip", [gzip.compress(LIST, mtime=0) * 2], lambda file: [gunzip(file, SOURCE).read()], 1.0
 
 
 TARGETS = list(targets())
