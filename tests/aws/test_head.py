@@ -40,7 +40,7 @@ class Desk:
     seen: list = field(default_factory=list)
 
     def __post_init__(self):
-        operations = {"sagemaker": "DescribeTrainingJob", "sagemaker-runtime": "InvokeEndpoint", "sts": "GetCallerIdentity"}  # fmt: skip
+        operations = {"sagemaker": "DescribeTrainingJob", "sagemaker-runtime": "InvokeEndpoint", "bedrock-agentcore": "InvokeAgentRuntime", "sts": "GetCallerIdentity"}  # fmt: skip
         handlers = {service: {name: self._handle} for service, name in operations.items()}
         authenticate = Authenticator(self.keys.get, self)
         self.gateway = Gateway(handlers, authenticate, self._authorize, {}, self)
@@ -120,6 +120,16 @@ def test_what_the_head_says_is_never_taken_from_another_request():
     ]
     once = [(None, None), ("text/csv", None), ("text/plain", None), (None, "text/csv")]
     assert members == [(endpoint, *kind) for endpoint in ("one", "two") for kind in (*once, *once)]
+
+
+def test_a_member_in_a_field_that_varies_is_read_each_time():
+    desk = Desk()
+    url = "https://bedrock-agentcore.us-west-2.amazonaws.com/runtimes/one/invocations"
+    for trace in ("00-a", "00-b"):
+        headers = {"traceparent": trace}
+        assert desk.ask(signed(url, b"{}", service="bedrock-agentcore", headers=headers))[0] == 200
+
+    assert [request["traceParent"] for request in desk.seen] == ["00-a", "00-b"]
 
 
 def test_a_handler_that_changes_its_request_changes_no_later_one():

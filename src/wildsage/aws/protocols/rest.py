@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from wildsage.aws.head import VARYING
 from wildsage.aws.http import Headers, HttpResponse
 from wildsage.aws.model import Operation, Service, Shape
 from wildsage.aws.protocols import text_codec
@@ -101,6 +102,8 @@ class RestProtocol(Protocol):
             source = self._inputs.get(operation.name)
             if source is None:
                 source = self._inputs[operation.name] = _Input.of(operation)
+            if source.varies:
+                call.request.head = None  # what it says of the members is not all
             request = _read_outside(call, source)
             await self._read_body(call, operation, source, request)
         except MismatchError as error:
@@ -208,6 +211,8 @@ class _Input:
         Whether it is read by the handler.
     is_document
         Whether the members without a place of their own are a document in the body.
+    varies
+        Whether a member is in a field that requests of one head differ in.
     """
 
     reads: Sequence[tuple[str, Read]]
@@ -215,6 +220,7 @@ class _Input:
     payload_kind: str
     is_stream: bool
     is_document: bool
+    varies: bool
 
     @classmethod
     def of(cls, operation: Operation) -> "_Input":
@@ -227,6 +233,10 @@ class _Input:
             payload_kind=shape.members[payload].kind if payload else "",
             is_stream=shape.streams,
             is_document=not payload and any(not member.location for member in shape.members.values()),
+            varies=any(
+                member.location == "header" and member.wire_name(name).lower() in VARYING
+                for name, member in shape.members.items()
+            ),
         )
 
 
