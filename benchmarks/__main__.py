@@ -5,22 +5,36 @@ import os
 import sys
 from pathlib import Path
 
-from benchmarks import control, endpoints, input_modes, invoke, lists, s3, startup, training, walk
+from benchmarks import (
+    control,
+    endpoints,
+    input_modes,
+    invoke,
+    lists,
+    s3,
+    scripts,
+    side_by_side,
+    startup,
+    training,
+    walk,
+)
 from benchmarks.report import store, table
 
 CASES = {
     "startup": startup.run,
     "training": training.run,
+    "scripts": scripts.run,
     "endpoints": endpoints.run,
     "walk": walk.run,
     "control": control.run,
     "lists": lists.run,
     "invoke": invoke.run,
     "s3": s3.run,
+    "side-by-side": side_by_side.run,
     "input-modes": input_modes.run,
 }
-OF_DATA = frozenset({"input-modes"})
-"""Run only when they are named: `make bench-data` does."""
+NAMED = frozenset({"input-modes", "scripts"})
+"""Run only when they are named: `make bench-data` runs the first, the second builds an environment of a gigabyte."""
 
 
 def main() -> None:
@@ -31,7 +45,7 @@ def main() -> None:
         "cases",
         nargs="*",
         metavar="CASE",
-        help=f"of {', '.join(CASES)} (default: all but {', '.join(OF_DATA)})",
+        help=f"of {', '.join(CASES)} (default: all but {', '.join(NAMED)})",
     )
     parser.add_argument("--rounds", type=int, default=7, help="runs of each (default: %(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep the samples too")
@@ -40,7 +54,7 @@ def main() -> None:
     if unknown:
         parser.error(f"no case is called {', '.join(unknown)}; there are: {', '.join(CASES)}")
     readings = []
-    for name in arguments.cases or [name for name in CASES if name not in OF_DATA]:
+    for name in arguments.cases or [name for name in CASES if name not in NAMED]:
         for reading in CASES[name](arguments.rounds):
             print(reading.row(), file=sys.stderr)
             readings.append(reading)

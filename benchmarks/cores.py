@@ -15,11 +15,13 @@ def on_server_core() -> Callable[[], None]:
 
 
 @contextmanager
-def client_core() -> Iterator[None]:
-    """Keep this process on the client's core."""
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {CLIENT})
+def client_core(*others: int) -> Iterator[None]:
+    """Keep this process, and others by their ids, on the client's core."""
+    before = {process: os.sched_getaffinity(process) for process in (0, *others)}
+    for process in before:
+        os.sched_setaffinity(process, {CLIENT})
     try:
         yield
     finally:
-        os.sched_setaffinity(0, before)
+        for process, cores in before.items():
+            os.sched_setaffinity(process, cores)

@@ -1,8 +1,9 @@
 """Reading and writing data, with the peers in the same run: ``python -m benchmarks.data``.
 
 A ratio below 1 means that Wildsage is faster. Both sides end with the same thing in memory: a row-major float32
-matrix and labels, or a sparse matrix and labels. Rounds of both alternate; the first warms up. The peers run in
-an environment of their own (``data_peers.txt``), whose folder ``WILDSAGE_DATA_PEERS`` names, and take their own time.
+matrix and labels, or a sparse matrix and labels. Rounds of both alternate; the first warms up. Beside the SDK, which
+has one thread, both are on the same core; the readers of CSV may use all. The peers run in an environment of their own
+(``data_peers.txt``), whose folder ``WILDSAGE_DATA_PEERS`` names, and take their own time.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.cores import client_core
 from benchmarks.report import Reading as Result
 from benchmarks.report import store, table
 from wildsage.formats import csv_polars
@@ -50,6 +52,7 @@ class Peers:
             stderr=subprocess.DEVNULL,
             text=True,
         )
+        self.id = self._process.pid
         self.versions = self._answer()
 
     def seconds(self, case, path):
@@ -86,7 +89,8 @@ def alternate(rounds, ours, theirs):
 
 
 def against_sdk(peers, rounds, what, target, ours, case, path):
-    mine, others = alternate(rounds, ours, {"sdk": lambda: peers.seconds(case, path)})
+    with client_core(peers.id):
+        mine, others = alternate(rounds, ours, {"sdk": lambda: peers.seconds(case, path)})
     return Result(what, mine, "s", target, others["sdk"])
 
 

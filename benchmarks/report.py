@@ -7,9 +7,11 @@ import statistics
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+_PACKAGES = ("wildsage", "botocore", "uvicorn", "uvloop", "numpy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ def table(readings: Iterable[Reading]) -> str:
     return "\n".join([*head, *(reading.row() for reading in readings)])
 
 
-def machine() -> dict[str, Any]:
+def machine(packages: Iterable[str] = _PACKAGES) -> dict[str, Any]:
     """Describe where and on what the measurements were made. Nothing names the machine itself."""
     info = Path("/proc/cpuinfo").read_text()
     model = next(
@@ -73,8 +75,15 @@ def machine() -> dict[str, Any]:
         "load at the end": round(os.getloadavg()[0], 1),
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
-        "versions": {name: version(name) for name in ("wildsage", "botocore", "uvicorn", "uvloop", "numpy")},
+        "versions": {name: _version(name) for name in packages},
     }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
 
 
 def rounded(samples: Iterable[float]) -> list[float]:

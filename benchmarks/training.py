@@ -172,11 +172,12 @@ def printed_time(folder: RunFolder) -> float | None:
     return next((float(line) for line in lines if re.fullmatch(r"\d+\.\d+", line)), None)
 
 
-def script_archive() -> bytes:
-    """Return a source directory with the program as its script."""
+def script_archive(**files: str) -> bytes:
+    """Return a source directory with the program as its script, or with other files by name."""
     content = io.BytesIO()
     with tarfile.open(fileobj=content, mode="w:gz") as archive:
-        info = tarfile.TarInfo("script.py")
-        info.size = len(PROGRAM)
-        archive.addfile(info, io.BytesIO(PROGRAM.encode()))
+        for name, text in (files or {"script.py": PROGRAM}).items():
+            info = tarfile.TarInfo(name)
+            info.size = len(text)
+            archive.addfile(info, io.BytesIO(text.encode()))
     return content.getvalue()

@@ -16,7 +16,7 @@ from wildsage.cli.coverage import all_operations
 from wildsage.clients import hosts
 
 KMEANS = f"174872318107.dkr.ecr.{REGION}.amazonaws.com/kmeans:1"
-XGBOOST = f"246618743249.dkr.ecr.{REGION}.amazonaws.com/sagemaker-xgboost:1.7-1"
+XGBOOST = f"246618743249.dkr.ecr.{REGION}.amazonaws.com/sagemaker-xgboost:3.2-0"
 ROLE = "arn:aws:iam::123456789012:role/service-role/AmazonSageMaker-ExecutionRole"
 TRUST = json.dumps(
     {
@@ -104,7 +104,12 @@ def change(request, path, value):
         ("StoppingCondition.MaxRuntimeInSeconds", 0, "ValidationException", "greater than or equal to 1"),
         ("InputDataConfig.0.DataSource.S3DataSource.S3Uri", "s3://bucket/nothing/", "ValidationException", "No S3 objects found under S3 URL"),
         ("InputDataConfig.0.DataSource.S3DataSource.S3Uri", "ftp://bucket/x", "ValidationException", "regular expression pattern"),
-        ("CheckpointConfig", {"S3Uri": "s3://bucket/c"}, "ValidationException", "CheckpointConfig"),
+        ("CheckpointConfig", {"S3Uri": "https://example.com/c"}, "ValidationException", "CheckpointConfig.S3Uri: 'https://example.com/c' is no S3 location"),
+        ("CheckpointConfig", {"S3Uri": "s3://bucket/c", "LocalPath": "/opt/ml/input/data/x"}, "ValidationException", "CheckpointConfig.LocalPath '/opt/ml/input/data/x' cannot hold checkpoints"),
+        ("CheckpointConfig", {"LocalPath": "/opt/ml/checkpoints"}, "ValidationException", "s3Uri"),
+        ("EnableManagedSpotTraining", True, "ValidationException", "Invalid MaxWaitTimeInSeconds. It must be present and be greater than or equal to MaxRuntimeInSeconds (60); it is None"),
+        ("StoppingCondition.MaxWaitTimeInSeconds", 60, "ValidationException", "Invalid MaxWaitTimeInSeconds. It is only supported when EnableManagedSpotTraining is set to true"),
+        ("RetryStrategy", {"MaximumRetryAttempts": 31}, "ValidationException", "less than or equal to 30"),
         ("HyperParameters", {"a": "x" * 2501}, "ValidationException", "2500"),
     ],
 )  # fmt: skip

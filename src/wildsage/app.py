@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from wildsage.algorithms.registry import MODULES, REPOSITORIES
@@ -19,7 +19,9 @@ from wildsage.aws.gateway import Gateway, InternalHandler
 from wildsage.aws.owner_calls import OwnerCalls
 from wildsage.aws.sample_keys import SampleKeys
 from wildsage.clients.discovery import HEALTH_PATH, OWNER_PATH
+from wildsage.clients.run_proxies import RunProxies
 from wildsage.compute.base import Sandbox
+from wildsage.compute.engine import ENGINES
 from wildsage.compute.limits import memory_of_machine
 from wildsage.core.clock import Clock
 from wildsage.core.instruments import Instruments
@@ -29,9 +31,10 @@ from wildsage.images.pip_settings import pip_settings
 from wildsage.images.preparation import ImagePreparation
 from wildsage.images.registered import RegisteredImages
 from wildsage.jobs.capacity import Capacity
-from wildsage.jobs.launch import Rooms as TrainingRooms
-from wildsage.jobs.reconciler import TrainingReconciler
+from wildsage.jobs.launch import Rooms as JobRooms
+from wildsage.jobs.reconciler import JobReconciler
 from wildsage.jobs.replays import Replays
+from wildsage.jobs.spot import Interruptions, SpotMarket
 from wildsage.observe.health import Health
 from wildsage.observe.metrics import Metrics
 from wildsage.observe.process import ProcessMeasure
@@ -41,6 +44,7 @@ from wildsage.services.logs.metric_counting import MetricCounting
 from wildsage.services.registry import Services
 from wildsage.services.rooms import ServiceRooms
 from wildsage.services.sagemaker.explanation import Explanations
+from wildsage.services.sagemaker.training_job import training_jobs
 from wildsage.services.sagemaker_runtime.invocation import Invocations
 from wildsage.serving.fleet import Rooms as ServingRooms
 from wildsage.serving.invocation_metrics import InvocationMetrics
@@ -62,10 +66,14 @@ from wildsage.store.resources import Resources
 from wildsage.store.run_tokens import RunTokens
 from wildsage.store.runs import Runs
 from wildsage.store.tags import Tags
+from wildsage.store.tuning_trials import TuningTrials
 from wildsage.supervisor.kept import KeepLimits
 from wildsage.telemetry.evaluator import AlarmEvaluator
 from wildsage.telemetry.housekeeping import Housekeeping
 from wildsage.toolkit.resolve import load_spec
+from wildsage.tuning.conductor import Rooms as TuningRooms
+from wildsage.tuning.searching import Searching
+from wildsage.tuning.tuner import Tuner
 from wildsage.upkeep.garbage import Garbage
 
 _INTERNAL_PATH = "/_wildsage"
@@ -94,6 +102,8 @@ class Settings:
         Opens `wildsage.aws.ephemeral` to whoever knows it; empty: to nobody.
     keep_failed
         How many folders of failed runs are kept; None: as many as is usual.
+    market
+        Takes the capacity of spot jobs back.
     """
 
     layout: Layout
@@ -103,13 +113,14 @@ class Settings:
     create_roles: bool = False
     ephemeral_token: str = ""
     keep_failed: int | None = None
+    market: SpotMarket = field(default_factory=SpotMarket)
 
 
 def image_catalogue(layout: Layout, account: str, environments: Environments) -> ImageCatalogue:
     """Make the catalogue of all images that run here."""
     builtin = {repository: MODULES[name] for repository, name in REPOSITORIES.items()}
     registered, pip = RegisteredImages(layout.images), pip_settings(os.environ)
-    return ImageCatalogue(builtin, registered, environments, account=account, pip=pip)
+    return ImageCatalogue(builtin, registered, environments, account=account, pip=pip, engines=ENGINES)
 
 
 def framework_environments(cache_dir: Path) -> Environments:
@@ -156,23 +167,27 @@ class Application:
         self._images = image_catalogue(layout, settings.account, environments)
         self._preparation = ImagePreparation(environments, self._logs, clock)
         self._sandbox = sandbox
+        self._run_proxies = RunProxies(layout, settings.endpoint_url, os.environ)
         self._router = Router()
         self._instruments = Instruments()
         self._capacity = Capacity(os.cpu_count() or 1, memory_of_machine())
         self._invoked = InvocationMetrics(self._metrics, self._router, clock)
         self._invocations = Invocations(self._router, self._instruments, self._invoked.count)
-        rooms = self._training_rooms(settings)
-        self._training = TrainingReconciler(rooms, self._capacity)
+        rooms = self._job_rooms(settings)
+        self._jobs = JobReconciler(rooms, self._capacity)
         self._replays = Replays(rooms, self._capacity)
         self._serving = self._serving_reconciler(settings)
         self._warming: asyncio.Task[None] | None = None
-        self.handlers = Services(self._service_rooms())
+        service_rooms = self._service_rooms()
+        self.handlers = Services(service_rooms)
+        self._tuner = Tuner(self._tuning_rooms(service_rooms), self._telemetry)
         metrics = Metrics(self._instruments, before=self._invocations.forget_gone)
         explanations = Explanations(self._resources, self._logs, layout, clock)
         calls = {
             "explain": explanations.explain,
             "replay": self._replays.begin,
             "replay-end": self._replays.end,
+            "interrupt": Interruptions(self._resources, rooms.runs, layout).interrupt,
             "gc": Garbage(layout, self._buckets, self._logs, environments, clock).answer,
             "sample-keys": SampleKeys(self._keys, clock).issue,
         }
@@ -210,7 +225,8 @@ class Application:
         await self._buckets.sweep()
         await self._replays.sweep()
         await self._serving.start()
-        self._training.start()
+        self._jobs.start()
+        self._tuner.start()
         self._evaluator.start()
         self._invoked.start()
         self._housekeeping.start()
@@ -224,7 +240,8 @@ class Application:
         await self._housekeeping.stop()
         await self._evaluator.stop()
         await self._invoked.stop()
-        await self._training.stop()
+        await self._tuner.stop()
+        await self._jobs.stop()
         await self._serving.stop()
 
     async def _warm(self) -> None:
@@ -239,8 +256,8 @@ class Application:
         except Exception:  # noqa: BLE001 - the end of a thread; each request for what is broken fails by itself
             _log.exception("a service cannot be loaded")
 
-    def _training_rooms(self, settings: Settings) -> TrainingRooms:
-        return TrainingRooms(
+    def _job_rooms(self, settings: Settings) -> JobRooms:
+        return JobRooms(
             layout=settings.layout,
             clock=self._clock,
             resources=self._resources,
@@ -255,6 +272,8 @@ class Application:
             sandbox=self._sandbox.name,
             endpoint_url=settings.endpoint_url,
             credentials_path=_CREDENTIALS_PATH,
+            market=settings.market,
+            host_proxy=self._run_proxies.command,
             keep=KeepLimits() if settings.keep_failed is None else KeepLimits(runs=settings.keep_failed),
         )
 
@@ -270,9 +289,21 @@ class Application:
             endpoint_url=settings.endpoint_url,
             credentials_path=_CREDENTIALS_PATH,
             sandbox=self._sandbox.name,
+            host_proxy=self._run_proxies.command,
         )
         rooms = ServingRooms(settings.layout, self._clock, self._state, self._logs, desk, Timing())
         return ServingReconciler(rooms, self._router)
+
+    def _tuning_rooms(self, rooms: ServiceRooms) -> TuningRooms:
+        return TuningRooms(
+            clock=self._clock,
+            resources=self._resources,
+            trials=rooms.tuning_trials,
+            tags=rooms.tags,
+            logs=self._logs,
+            training_jobs=training_jobs(rooms),
+            searching=Searching(),
+        )
 
     def _ephemeral(self, token: str) -> Mapping[str, InternalHandler]:
         if not token:
@@ -291,6 +322,7 @@ class Application:
         return ServiceRooms(
             resources=self._resources,
             tags=Tags(self._state),
+            tuning_trials=TuningTrials(self._state),
             buckets=self._buckets,
             file_systems=self._file_systems,
             objects=self._role_objects,
@@ -304,4 +336,6 @@ class Application:
             invocations=self._invocations,
             can_isolate=self._sandbox.private,
             metric_definitions=lambda module: load_spec(module).metric_definitions(),
+            saves_checkpoints=lambda module: load_spec(module).saves_checkpoints,
+            declaration=load_spec,
         )

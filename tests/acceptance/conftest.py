@@ -18,6 +18,7 @@ from tests.acceptance.live import ROOT, Live, processes_of, until
 from wildsage.cli.server import default_cache_dir
 from wildsage.images.environments import Environments
 from wildsage.images.frameworks import environment_spec
+from wildsage.images.remote_functions import DEFAULT_IMAGE
 from wildsage.store.layout import Layout
 
 CLIENTS = {
@@ -26,8 +27,6 @@ CLIENTS = {
     "boto3-old": "WILDSAGE_BOTO3_OLD_PYTHON",
     "notebook": "WILDSAGE_NOTEBOOK_PYTHON",
 }
-_FRAMEWORK_IMAGE = "sagemaker-scikit-learn:1.2-1-cpu-py3"
-_FRAMEWORK_ENVIRONMENT = "sklearn-1.2"
 
 
 def _client_python(name: str) -> Path:
@@ -72,17 +71,72 @@ def loopback_only() -> Iterator[int | str]:
     os.close(namespace)
 
 
+def _prepared(tmp_path_factory: pytest.TempPathFactory, image: str, environment: str) -> Path:
+    """Make the environment of a framework image, and return its interpreter. Needs the outside network."""
+    prepare_image(tmp_path_factory.mktemp("images"), image)
+    return Environments(default_cache_dir()).python_path(environment_spec(environment))
+
+
 @pytest.fixture(scope="session")
 def frameworks(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make the environment of the framework image that the scripts use, and return its interpreter.
+    """Make the environment that most scripts use, and return its interpreter.
 
-    This is the only step that needs the outside network.
+    Making environments is the only step that needs the outside network.
     """
-    command = [str(Path(sys.executable).with_name("wildsage")), "images"]
-    command += ["--data-dir", str(tmp_path_factory.mktemp("images")), "prepare", _FRAMEWORK_IMAGE]
-    done = subprocess.run(command, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return _prepared(tmp_path_factory, "sagemaker-scikit-learn:1.2-1-cpu-py3", "sklearn-1.2")
+
+
+@pytest.fixture(scope="session")
+def xgboost_image(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of the image that `XGBoost(framework_version="1.7-1")` names."""
+    return _prepared(tmp_path_factory, "sagemaker-xgboost:1.7-1", "xgboost-1.7")
+
+
+@pytest.fixture(scope="session")
+def old_xgboost_image(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of an image whose library is from before `xgboost.collective`."""
+    return _prepared(tmp_path_factory, "sagemaker-xgboost:1.2-1", "xgboost-1.2")
+
+
+@pytest.fixture(scope="session")
+def pytorch_image(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of the images that `PyTorch(framework_version="2.5")` names."""
+    return _prepared(tmp_path_factory, "pytorch-training:2.5-cpu-py311", "pytorch-2")
+
+
+@pytest.fixture(scope="session")
+def huggingface_image(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of the images that `HuggingFace(transformers_version="4.49.0")` names."""
+    tag = "2.5.1-transformers4.49.0-gpu-py311-cu124-ubuntu22.04"
+    return _prepared(tmp_path_factory, f"huggingface-pytorch-training:{tag}", "huggingface-4.49")
+
+
+@pytest.fixture(scope="session")
+def tensorflow_image(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of the images that `TensorFlow(framework_version="2.19")` names."""
+    return _prepared(tmp_path_factory, "tensorflow-training:2.19-cpu-py312", "tensorflow-2.19")
+
+
+@pytest.fixture(scope="session")
+def sdk_environments(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Make the environments that remote functions of the SDKs run in."""
+    for version in ("2.257.7", "3.27.0"):
+        prepare_image(tmp_path_factory.mktemp("images"), DEFAULT_IMAGE, "--sdk", version)
+
+
+def prepare_image(folder: Path, *arguments: str) -> None:
+    """Run ``wildsage images prepare``."""
+    command = [
+        str(Path(sys.executable).with_name("wildsage")),
+        "images",
+        "--data-dir",
+        str(folder),
+        "prepare",
+    ]
+    done = subprocess.run(
+        [*command, *arguments], check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
     assert done.returncode == 0, done.stdout
-    return Environments(default_cache_dir()).python_path(environment_spec(_FRAMEWORK_ENVIRONMENT))
 
 
 @pytest.fixture(scope="session")
@@ -106,6 +160,9 @@ def environ(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return {
         "HOME": str(home),
         "LANG": "C.UTF-8",
+        # What jobs install comes from here: the outside network is off.
+        "PIP_NO_INDEX": "1",
+        "PIP_FIND_LINKS": str(tmp_path_factory.mktemp("wheels")),
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "XDG_CACHE_HOME": str(default_cache_dir().parent),
     }

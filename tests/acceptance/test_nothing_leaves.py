@@ -49,6 +49,7 @@ def test_what_is_not_brought_here_reaches_out(
 def test_pip_is_tunnelled_to_an_index_of_its_own(server: Live, tmp_path: Path, index: "Index"):
     environ = {
         "PIP_CONFIG_FILE": "/dev/null",
+        "PIP_NO_INDEX": "0",  # which the server's jobs have
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         # The user's bundle knows the index; Wildsage's authority may not vouch for it.
         "REQUESTS_CA_BUNDLE": str(index.certificate),

@@ -4,7 +4,7 @@ import io
 import json
 import subprocess
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -21,12 +21,29 @@ SCRIPTS = FOLDER / "scripts"
 ReportWall = Callable[[str, float], None]
 
 
-def run_script(server: Live, python: str, name: str, folder: Path, report_wall: ReportWall) -> Path:
-    """Run one script in an empty folder and return the file it wrote."""
-    finished = server.run(python, str(SCRIPTS / name), str(folder / "results"), cwd=folder)
+def run_script(
+    server: Live,
+    python: str,
+    name: str,
+    folder: Path,
+    report_wall: ReportWall,
+    *arguments: str,
+    options: Sequence[str] = (),
+) -> Path:
+    """Run one script in an empty folder and return the file it wrote.
+
+    Parameters
+    ----------
+    arguments
+        Of the script, behind the file that it is to write.
+    options
+        Of ``wildsage run``.
+    """
+    command = [python, str(SCRIPTS / name), str(folder / "results"), *arguments]
+    finished = server.run(*command, cwd=folder, options=options)
     assert finished.contacted, "nothing was noted of where the script connected to"
     assert finished.outside == []
-    report_wall(f"{name}: fit, deploy, predict, as a user types it", finished.seconds)
+    report_wall(f"{name}: all that it does, as a user types it", finished.seconds)
     (results,) = folder.glob("results*")
     return results
 

@@ -78,9 +78,9 @@ def test_a_failed_job_is_explained_after_its_run_is_gone(house):
     ]  # fmt: skip
     assert all(step["seconds"] >= 0 for step in said["transitions"])
     assert sum(step["seconds"] for step in said["transitions"]) > 0
-    assert said["instance"] == {
-        "type": "ml.m5.large", "vcpus": 2, "memory_gib": 8.0, "gpus": 0, "limits": run["limits"]
-    }  # fmt: skip
+    assert said["instances"] == [
+        {"type": "ml.m5.large", "count": 1, "vcpus": 2, "memory_gib": 8.0, "gpus": 0, "limits": run["limits"]}
+    ]
     assert run["image"]["kind"] == "registered"
     assert run["channels"] == [{"name": "train", "mode": "File", "objects": 1, "bytes": 10}]
     assert run["exit"]["exit_code"] == 7
@@ -130,6 +130,42 @@ def test_a_job_over_its_time_is_told_which_limit_to_raise(house):
     assert said["runs"][0]["max_runtime_seconds"] == 1
 
 
+def test_a_processing_job_is_explained_and_replayed_with_its_inputs(house):
+    given = {"S3Uri": "s3://out/data/", "LocalPath": "/opt/ml/processing/in", "S3DataType": "S3Prefix"}
+    made = {"S3Uri": "s3://out/made", "LocalPath": "/opt/ml/processing/out", "S3UploadMode": "EndOfJob"}
+    house.client("sagemaker").create_processing_job(
+        ProcessingJobName="scales",
+        AppSpecification={
+            "ImageUri": "replayed:1",
+            "ContainerEntrypoint": ["/bin/sh", "-c"],
+            "ContainerArguments": ["cat /opt/ml/processing/in/1; echo x > /opt/ml/processing/out/x; exit 7"],
+        },
+        RoleArn=house.job_request("x")["RoleArn"],
+        ProcessingResources={
+            "ClusterConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1}
+        },
+        ProcessingInputs=[{"InputName": "data", "S3Input": given}],
+        ProcessingOutputConfig={"Outputs": [{"OutputName": "made", "S3Output": made}]},
+    )
+    assert house.processed("scales")["ProcessingJobStatus"] == "Failed"
+    said = explained(house, "scales")
+    assert said["status"] == "Failed (Failed)"
+    assert [step["status"] for step in said["transitions"]] == [
+        "Starting", "Downloading", "Processing", "Uploading", "Failed"
+    ]  # fmt: skip
+    assert said["outputs"] == ["s3://out/made"]
+    assert said["runs"][0]["artifacts"] == {"made": 2}
+    assert said["runs"][0]["channels"] == [{"name": "data", "mode": "File", "objects": 1, "bytes": 10}]
+    assert "VolumeSizeInGB" in " ".join(item["member"] for item in said["recorded_only"])
+    _, text, _ = wildsage(house, "explain", "scales")
+    assert "processing job scales: Failed" in text
+    assert "output     s3://out/made" in text
+    until(lambda: "kept" in explained(house, "scales"))
+    code, out, err = wildsage(house, "replay", "scales")
+    assert (code, out) == (7, "the input\n")
+    assert "on kept inputs" in err
+
+
 def test_an_endpoint_is_explained_and_told_from_a_job_of_its_name(house):
     house.make_endpoint_parts()
     house.client("sagemaker").create_endpoint(EndpointName="fails", EndpointConfigName="config")
@@ -138,10 +174,13 @@ def test_an_endpoint_is_explained_and_told_from_a_job_of_its_name(house):
     assert [step["status"] for step in said["transitions"]] == ["Creating", "InService"]
     assert said["runs"][0]["variant"] == "AllTraffic"
     assert explained(house, "fails", "--job")["kind"] == "training-job"
-    for command in ("explain", "logs"):
+    for command, options in (
+        ("explain", "--job or --processing-job or --tuning-job or --endpoint"),
+        ("logs", "--job or --processing-job or --endpoint"),
+    ):
         code, _, err = wildsage(house, command, "fails")
         assert code == 1
-        assert "--job or --endpoint" in err
+        assert options in err
     assert "the input" in wildsage(house, "logs", "fails", "--job")[1]
     assert "the input" not in wildsage(house, "logs", "fails", "--endpoint")[1]
     house.client("sagemaker").delete_endpoint(EndpointName="fails")
@@ -165,7 +204,10 @@ def test_an_endpoint_that_fails_keeps_what_its_workers_said(house):
     said = explained(house, "mute")
     assert {run["exit"]["exit_code"] for run in said["runs"] if "exit" in run} == {4}
     # One that has just ended may not be settled yet.
-    assert {run["ending"]["kind"] for run in said["runs"] if "ending" in run} == {"exited"}
+    # A worker that was starting again when the endpoint failed is retired with it.
+    (failed,) = [step["at"] for step in said["transitions"] if step["status"] == "Failed"]
+    earlier = [run for run in said["runs"] if "ending" in run and run["exit"]["at"] < failed]
+    assert {run["ending"]["kind"] for run in earlier} == {"exited"}
     assert all(line.startswith("cannot serve ") for line in said["log"]["tail"])
     assert len(said["log"]["tail"]) > 1
     assert said["log"]["tail"] == sorted(said["log"]["tail"]), "of several workers, in the order of time"
@@ -177,10 +219,10 @@ def test_an_endpoint_that_fails_keeps_what_its_workers_said(house):
 def test_what_is_not_there_is_named(house):
     code, _, err = wildsage(house, "explain", "nothing")
     assert code == 1
-    assert "no training job or endpoint named nothing" in err
+    assert "no job or endpoint named nothing" in err
     code, _, err = wildsage(house, "replay", "nothing")
     assert code == 1
-    assert "no training job named nothing" in err
+    assert "there is no job named nothing in us-west-2: --region looks in another" in err
 
 
 def objects(house):
@@ -222,7 +264,7 @@ def test_a_shell_has_opt_ml_as_the_failed_run_left_it(house):
 def assert_no_trace(house):
     assert not list(house.layout.runs.glob("replay-*"))
     assert not house.rows("state.db", "SELECT * FROM run_token WHERE run_id LIKE 'replay-%'")
-    (kept,) = KeptRuns(house.layout.kept).list()
+    (kept,) = [run for run in KeptRuns(house.layout.kept).list() if run.job.endswith("training-job/fails")]
     assert not (kept.path / "token").exists()
     assert not (kept.path / "run").exists()
 

@@ -22,6 +22,22 @@ def test_a_mistake_is_one_line(layout, capsys, words, said):
     assert "Traceback" not in error
 
 
+def test_a_command_may_be_longer_than_a_path(layout, capsys):
+    command = "/bin/echo " + "word " * 2000
+    assert main(["images", "--data-dir", str(layout.root), "add", "mine", command]) == 0
+    assert "Registered mine:latest" in capsys.readouterr().out
+
+
+def test_images_of_engines_are_listed_beside_the_registered(layout, capsys, monkeypatch):
+    monkeypatch.setattr("wildsage.compute.engine.Engine.names", lambda engine: [f"localhost/{engine.name}:1"])
+    main(["images", "--data-dir", str(layout.root), "add", "mine", "/bin/echo"])
+    assert main(["images", "--data-dir", str(layout.root), "ls"]) == 0
+    said = capsys.readouterr().out
+    assert "mine:latest" in said
+    assert "localhost/podman:1  a container of podman" in said
+    assert "localhost/docker:1  a container of docker" in said
+
+
 def test_a_directory_without_programs_is_told(layout, tmp_path, capsys):
     (tmp_path / "image").mkdir()
     (tmp_path / "image" / "train").touch()

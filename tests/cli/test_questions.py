@@ -23,6 +23,7 @@ from wildsage.store.logs import LogStreams
 ACCOUNT = "123456789012"
 KEY = AccessKey("WAK", "secret", None, ACCOUNT, f"arn:aws:iam::{ACCOUNT}:root")
 JOBS = "/aws/sagemaker/TrainingJobs"
+PROCESSING = "/aws/sagemaker/ProcessingJobs"
 
 
 class SageMaker:
@@ -33,15 +34,20 @@ class SageMaker:
         self.forget()
 
     def forget(self):
-        self.jobs, self.endpoints, self.described = {}, {}, 0
+        self.jobs, self.processing, self.endpoints, self.described = {}, {}, {}, 0
         for group in self.logs.groups(ACCOUNT, "eu-west-1"):
             asyncio.run(self.logs.delete_group(group))
 
     def handlers(self):
         return {
             "ListTrainingJobs": self.list_jobs,
+            "ListProcessingJobs": self.list_processing,
+            "ListHyperParameterTuningJobs": self.list_tuning,
             "ListEndpoints": self.list_endpoints,
             "DescribeTrainingJob": self.describe_job,
+            "DescribeProcessingJob": self.describe_processing,
+            "StopTrainingJob": self.describe_job,
+            "StopProcessingJob": self.stop_processing,
             "DescribeEndpoint": self.describe_endpoint,
             "DeleteEndpoint": self.delete_endpoint,
         }
@@ -69,6 +75,27 @@ class SageMaker:
         if request["TrainingJobName"] not in self.jobs:
             raise ValidationError("Requested resource not found.")
         return {"TrainingJobStatus": self.jobs[request["TrainingJobName"]]}
+
+    async def list_processing(self, _context, _request):
+        return {
+            "ProcessingJobSummaries": [
+                {"ProcessingJobName": n, "ProcessingJobArn": f"arn:aws:sagemaker:{n}", "ProcessingJobStatus": status, "CreationTime": 1.0}
+                for n, status in self.processing.items()
+            ]
+        }  # fmt: skip
+
+    async def list_tuning(self, _context, _request):
+        return {"HyperParameterTuningJobSummaries": []}
+
+    async def describe_processing(self, _context, request):
+        if request["ProcessingJobName"] not in self.processing:
+            raise ValidationError("Could not find requested job")
+        return {"ProcessingJobStatus": self.processing[request["ProcessingJobName"]]}
+
+    async def stop_processing(self, context, request):
+        await self.describe_processing(context, request)
+        self.processing[request["ProcessingJobName"]] = "Stopped"
+        return {}
 
     async def describe_endpoint(self, _context, request):
         self.described += 1
@@ -131,7 +158,27 @@ def test_lists_are_as_long_as_was_asked(platform, wildsage):
 def test_the_status_counts(platform, wildsage):
     platform.jobs = {"a": "Completed", "b": "Failed", "c": "Failed"}
     code, out, _ = wildsage("status")
-    assert (code, "1 Completed, 2 Failed" in out, "endpoints      none" in out) == (0, True, True)
+    assert (code, "1 Completed, 2 Failed" in out, "endpoints none" in " ".join(out.split())) == (
+        0,
+        True,
+        True,
+    )
+
+
+def test_processing_jobs_are_listed_counted_followed_and_stopped(platform, wildsage):
+    platform.jobs = {"other": "Completed"}
+    platform.processing = {"job": "Completed", "long": "InProgress"}
+    assert "processing-job" in wildsage("ls")[1]
+    assert "processing jobs 1 Completed, 1 InProgress" in " ".join(wildsage("status")[1].split())
+    log(platform, PROCESSING, "job/algo-1-1", "row 1")
+    assert wildsage("logs", "-f", "job") == (0, "row 1\n", "")
+    log(platform, JOBS, "job/algo-1-1", "epoch 1")
+    code, _, err = wildsage("logs", "job")
+    assert code == 1
+    assert "--job or --processing-job or --endpoint" in err
+    assert wildsage("logs", "job", "--processing-job") == (0, "row 1\n", "")
+    assert wildsage("stop", "long") == (0, "Stopping processing job long.\n", "")
+    assert platform.processing["long"] == "Stopped"
 
 
 def test_the_log_of_an_endpoint_is_followed_until_it_is_gone(platform, wildsage):

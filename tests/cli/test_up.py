@@ -44,6 +44,13 @@ def test_a_state_of_a_newer_version_is_told(empty):
     assert "newer Wildsage" in start(empty)
 
 
+@pytest.mark.parametrize("rate", ["often", "-1", "36001", "nan"])
+def test_a_rate_that_is_none_is_told(empty, capsys, rate):
+    with pytest.raises(SystemExit):
+        main(["up", "--data-dir", str(empty.root), "--spot-interruptions", rate])
+    assert f"{rate!r} is no rate: give 0 to 36000 interruptions an hour" in capsys.readouterr().err
+
+
 def test_a_database_that_is_none_is_told(empty):
     empty.state_database.write_bytes(b"x" * 8192)
     assert f"cannot serve {empty.root}: file is not a database" in start(empty)

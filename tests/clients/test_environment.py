@@ -89,6 +89,13 @@ def test_everything_points_here(bring, tmp_path):
     assert environ["AWS_REGION"] == environ["AWS_DEFAULT_REGION"] == "eu-west-1"
 
 
+def test_remote_functions_get_an_image_unless_the_user_names_one(bring, tmp_path):
+    home = {"HOME": str(tmp_path)}
+    assert bring(home)["SAGEMAKER_INTERNAL_IMAGE_URI"] == "sagemaker-base-python-310:1.0"
+    named = bring({**home, "SAGEMAKER_INTERNAL_IMAGE_URI": "mine:2"})
+    assert named["SAGEMAKER_INTERNAL_IMAGE_URI"] == "mine:2"
+
+
 def test_what_leads_to_real_credentials_or_endpoints_is_gone(bring, home):
     leading = {
         "AWS_SESSION_TOKEN": "t",

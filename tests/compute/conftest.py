@@ -4,17 +4,28 @@ import os
 import select
 import tempfile
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from tests.engines import machine_image
 
 from wildsage.compute.base import Container, LaunchError, Limits, Mount
-from wildsage.compute.select import BACKENDS
+from wildsage.compute.engine import ENGINES
+from wildsage.compute.select import BACKENDS, ENGINE_BACKENDS
+from wildsage.core.engine_images import EngineImage
 
 PATIENCE_SECONDS = 20.0
-SANDBOXES = [pytest.param(sandbox, id=sandbox.name) for sandbox in BACKENDS]
+MACHINE_MOUNTS = tuple(
+    Mount(path, path) for path in ("/usr", "/etc/ssl/certs", "/etc/alternatives") if Path(path).is_dir()
+)
+"""For images that hold no program: they run this machine's."""
+
+SANDBOXES = [
+    *(pytest.param(sandbox, id=sandbox.name) for sandbox in BACKENDS),
+    *(pytest.param(sandbox, id=sandbox.name, marks=pytest.mark.engines) for sandbox in ENGINE_BACKENDS),
+]
 
 
 @dataclass
@@ -52,6 +63,7 @@ class Bench:
 
     sandbox: object
     folder: Path
+    image: EngineImage | None = None
     launched: list = field(default_factory=list)
 
     def container(self, script, **changes):
@@ -63,8 +75,14 @@ class Bench:
             "root": root,
             "mounts": (Mount(str(self.folder / "ml"), "/opt/ml", writable=True),),
             "limits": Limits(processes=None),
+            "image": self.image,
         }
-        return Container(**{**values, **changes})
+        values |= changes
+        if self.image is not None:
+            # An engine may carry output and error output on two ways.
+            values["argv"] = changes.get("argv", ("/bin/sh", "-c", f"exec 2>&1; {script}"))
+            values["mounts"] = (*values["mounts"], *MACHINE_MOUNTS)
+        return Container(**values)
 
     def start(self, script, **changes):
         container = self.container(script, **changes)
@@ -95,9 +113,25 @@ def sandbox(request):
     return request.param
 
 
+@pytest.fixture(scope="session")
+def image_of():
+    """An image of an engine, with this machine's programs."""
+    made = {}
+    with ExitStack() as stack:
+
+        def image(name):
+            if name not in made:
+                engine = next(engine for engine in ENGINES if engine.name == name)
+                reference = stack.enter_context(machine_image(engine.name))
+                made[name] = EngineImage(name, engine.image(reference).id, engine.calling())
+            return made[name]
+
+        yield image
+
+
 @pytest.fixture
-def bench(sandbox, tmp_path):
-    bench = Bench(sandbox, tmp_path)
+def bench(sandbox, tmp_path, image_of):
+    bench = Bench(sandbox, tmp_path, image_of(sandbox.name) if sandbox in ENGINE_BACKENDS else None)
     yield bench
     for launched in bench.launched:
         launched.process.kill()

@@ -33,5 +33,12 @@ def test_where_none_works_every_reason_is_given(monkeypatch):
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones():
-    with pytest.raises(UnavailableError, match=r"'docker'.*bubblewrap, namespaces, none"):
-        select.choose("docker")
+    with pytest.raises(UnavailableError, match=r"'chroot'.*bubblewrap, namespaces, none, podman, docker"):
+        select.choose("chroot")
+
+
+def test_an_engine_is_chosen_by_its_name_alone(monkeypatch):
+    monkeypatch.setattr(select, "BACKENDS", (Backend("a", "why a"),))
+    assert select.choose("podman").name == "podman"
+    with pytest.raises(UnavailableError, match=r"^a: why a$"):
+        select.choose()

@@ -7,6 +7,15 @@ from pathlib import Path
 import pytest
 from tests.faults.platform import Platform
 
+FOLDER = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is here and not slow: it has a minute of its own, apart from the other tests."""
+    for item in items:
+        if item.path.is_relative_to(FOLDER) and item.get_closest_marker("faults") is None:
+            item.add_marker(pytest.mark.crashes)
+
 
 @contextlib.contextmanager
 def _platform(root: Path) -> Iterator[Platform]:

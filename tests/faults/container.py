@@ -25,6 +25,21 @@ def train():
         if path.is_file():
             digest.update(path.read_bytes())
     (ML / "model/inputs.sha256").write_text(digest.hexdigest())
+    if "NAMED" in os.environ:  # of several hosts each leaves a file of its own
+        (ML / "model" / os.environ["HOSTNAME"]).write_text(LIFE)
+    print(f"end {LIFE}", flush=True)
+
+
+def process():
+    print(f"begin {LIFE}", flush=True)
+    out = ML / "processing/out"
+    for step in range(int(os.environ.get("STEPS", "0"))):
+        (out / f"part-{step}").write_text(f"part {step}\n")
+        time.sleep(float(os.environ.get("PAUSE", "0")))
+    while "HOLD" in os.environ and not (ML / "go").exists():
+        time.sleep(0.01)
+    (out / "last").write_text(LIFE)
+    (ML / "output/message").write_text("done")
     print(f"end {LIFE}", flush=True)
 
 
@@ -56,7 +71,9 @@ class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
 
 
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-if sys.argv[1] == "train":
+if len(sys.argv) == 1:
+    process()
+elif sys.argv[1] == "train":
     train()
 else:
     Server(os.environ["WILDSAGE_BIND_SOCKET"], Handler).serve_forever()

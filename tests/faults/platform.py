@@ -83,17 +83,20 @@ class Platform:
         data = str(self.layout.root)
         return [sys.executable, "-m", "wildsage", command, "--data-dir", data, *arguments]
 
-    def launch(self, **environment: str) -> None:
+    def launch(self, *options: str, **environment: str) -> None:
         """Start a server: at first on a free port, later on the same."""
         port = () if self.layout.settings.exists() else ("--port", "0")
         with self.output.open("ab") as output:
             self.process = subprocess.Popen(
-                self.argv("up", *port), env={**self.environment, **environment}, stdout=output, stderr=output
+                self.argv("up", *port, *options),
+                env={**self.environment, **environment},
+                stdout=output,
+                stderr=output,
             )
 
-    def start(self, **environment: str) -> float:
+    def start(self, *options: str, **environment: str) -> float:
         """Start a server and wait for its first answer; return when that was."""
-        self.launch(**environment)
+        self.launch(*options, **environment)
         until(self.answers)
         return time.monotonic()
 
@@ -120,6 +123,10 @@ class Platform:
     def freeze(self) -> None:
         assert self.process is not None
         self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGCONT)
 
     def end(self) -> None:
         """Leave no process behind."""
@@ -148,7 +155,9 @@ class Platform:
 
     # Training jobs
 
-    def job_request(self, name: str, *, instance: str = "ml.m5.large", **environment: Any) -> dict[str, Any]:
+    def job_request(
+        self, name: str, *, instance: str = "ml.m5.large", count: int = 1, **environment: Any
+    ) -> dict[str, Any]:
         return {
             "TrainingJobName": name,
             "AlgorithmSpecification": {
@@ -158,7 +167,7 @@ class Platform:
             },
             "RoleArn": ROLE,
             "OutputDataConfig": {"S3OutputPath": "s3://out"},
-            "ResourceConfig": {"InstanceType": instance, "InstanceCount": 1, "VolumeSizeInGB": 1},
+            "ResourceConfig": {"InstanceType": instance, "InstanceCount": count, "VolumeSizeInGB": 1},
             "StoppingCondition": {"MaxRuntimeInSeconds": 600},
             "Environment": {key: str(value) for key, value in environment.items()},
         }
@@ -184,9 +193,124 @@ class Platform:
         job: dict[str, Any] = until(look, seconds)
         return job
 
-    def run_of(self, name: str) -> RunFolder | None:
-        """The newest run of a job, as the store knows it."""
-        rows = self.rows("state.db", "SELECT * FROM training_run WHERE job_name = ? ORDER BY attempt", name)
+    # Tuning jobs
+
+    def create_tuning_job(
+        self, name: str, *, jobs: int, at_once: int, seed: int = 1, **environment: Any
+    ) -> None:
+        request = self.job_request(name, **environment)
+        del request["TrainingJobName"]
+        self.client("sagemaker").create_hyper_parameter_tuning_job(
+            HyperParameterTuningJobName=name,
+            HyperParameterTuningJobConfig={
+                "Strategy": "Random",
+                "HyperParameterTuningJobObjective": {"Type": "Minimize", "MetricName": "loss"},
+                "ResourceLimits": {"MaxNumberOfTrainingJobs": jobs, "MaxParallelTrainingJobs": at_once},
+                "ParameterRanges": {
+                    "ContinuousParameterRanges": [{"Name": "x", "MinValue": "0", "MaxValue": "1"}]
+                },
+                "RandomSeed": seed,
+            },
+            TrainingJobDefinition=request,
+        )
+
+    def tuning_job(self, name: str) -> dict[str, Any]:
+        described: dict[str, Any] = self.client("sagemaker").describe_hyper_parameter_tuning_job(
+            HyperParameterTuningJobName=name
+        )
+        return described
+
+    def tuned(self, name: str, seconds: float = 40.0) -> dict[str, Any]:
+        """A tuning job when it has ended."""
+
+        def look() -> dict[str, Any] | None:
+            job = self.tuning_job(name)
+            return job if job["HyperParameterTuningJobStatus"] in TERMINAL else None
+
+        job: dict[str, Any] = until(look, seconds)
+        return job
+
+    def trials(self, name: str) -> list[dict[str, Any]]:
+        """What is said of the training jobs of a tuning job, in the order in which they were planned."""
+        found: list[dict[str, Any]] = self.client(
+            "sagemaker"
+        ).list_training_jobs_for_hyper_parameter_tuning_job(HyperParameterTuningJobName=name, MaxResults=100)[
+            "TrainingJobSummaries"
+        ]
+        return found
+
+    def assert_tried_once(self, name: str, count: int, steps: int) -> None:
+        """So many trials, each one training job that ran once from begin to end; and no other training job."""
+        trials = self.trials(name)
+        names = [trial["TrainingJobName"] for trial in trials]
+        assert [trial.split("-")[1] for trial in names] == [f"{number:03d}" for number in range(1, count + 1)]
+        assert len({trial["TunedHyperParameters"]["x"] for trial in trials}) == count
+        jobs = self.client("sagemaker").list_training_jobs(MaxResults=100)["TrainingJobSummaries"]
+        assert sorted(job["TrainingJobName"] for job in jobs) == names
+        for trial in trials:
+            lines = self.log(trial["TrainingJobName"])
+            life = lines[0].removeprefix("begin ")
+            wanted = [f"step {step} loss={step}.25;" for step in range(steps)]
+            assert lines == [f"begin {life}", *wanted, f"end {life}"]
+            assert trial["FinalHyperParameterTuningJobObjectiveMetric"]["Value"] == steps - 1 + 0.25
+
+    # Processing jobs
+
+    def create_processing_job(self, name: str, *, mode: str = "EndOfJob", **environment: Any) -> None:
+        place = {"LocalPath": "/opt/ml/processing/out", "S3UploadMode": mode}
+        outputs = [{"OutputName": "out", "S3Output": {"S3Uri": f"s3://out/{name}", **place}}]
+        self.client("sagemaker").create_processing_job(
+            ProcessingJobName=name,
+            AppSpecification={"ImageUri": IMAGE},
+            RoleArn=ROLE,
+            ProcessingResources={
+                "ClusterConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1}
+            },
+            ProcessingOutputConfig={"Outputs": outputs},
+            Environment={key: str(value) for key, value in environment.items()},
+        )
+
+    def processing_job(self, name: str) -> dict[str, Any]:
+        described: dict[str, Any] = self.client("sagemaker").describe_processing_job(ProcessingJobName=name)
+        return described
+
+    def processed(self, name: str, seconds: float = 30.0) -> dict[str, Any]:
+        """A processing job when it has ended."""
+
+        def look() -> dict[str, Any] | None:
+            job = self.processing_job(name)
+            return job if job["ProcessingJobStatus"] in TERMINAL else None
+
+        job: dict[str, Any] = until(look, seconds)
+        return job
+
+    def outputs(self, name: str) -> dict[str, str]:
+        """What a processing job has uploaded by now."""
+        s3 = self.client("s3")
+        found = s3.list_objects_v2(Bucket="out", Prefix=f"{name}/").get("Contents", [])
+        return {
+            item["Key"].rpartition("/")[2]: s3.get_object(Bucket="out", Key=item["Key"])["Body"]
+            .read()
+            .decode()
+            for item in found
+        }
+
+    def assert_processed_once(self, name: str, steps: int = 0) -> None:
+        """One container from begin to end, each of its files in its place, one end."""
+        lines = self.log(name)
+        life = lines[0].removeprefix("begin ")
+        assert lines == [f"begin {life}", f"end {life}"]
+        parts = {f"part-{step}": f"part {step}\n" for step in range(steps)}
+        assert self.outputs(name) == {**parts, "last": life}
+        job = self.processing_job(name)
+        assert (job["ProcessingJobStatus"], job["ExitMessage"]) == ("Completed", "done")
+
+    # Runs of jobs of both kinds
+
+    def run_of(self, name: str, host: int = 1) -> RunFolder | None:
+        """The newest run of a job on a host, as the store knows it."""
+        query = "SELECT * FROM job_run WHERE job_name = ? AND host = ? ORDER BY attempt"
+        rows = self.rows("state.db", query, name, host)
         return RunFolder(self.layout.runs / rows[-1]["run_id"]) if rows else None
 
     def journal(self, name: str) -> list[str]:
@@ -199,11 +323,11 @@ class Platform:
         assert folder is not None
         (folder.ml / "go").touch()
 
-    def log(self, name: str) -> list[str]:
-        """All lines that the containers of a job wrote, in the order of the stream."""
+    def log(self, name: str, host: int | None = None) -> list[str]:
+        """All lines that the containers of a job (on a host) wrote, in the order of the stream."""
         query = "SELECT segment FROM log_stream WHERE name LIKE ?"
         lines = []
-        for row in self.rows("telemetry.db", query, f"{name}/%"):
+        for row in self.rows("telemetry.db", query, f"{name}/%" if host is None else f"{name}/algo-{host}-%"):
             with (
                 contextlib.suppress(FileNotFoundError),
                 (self.layout.logs / row["segment"]).open("rb") as file,
@@ -297,7 +421,7 @@ class Platform:
         until(lambda: not self.supervisors())
         until(lambda: not list(self.layout.runs.iterdir()))
         assert not self.rows("state.db", "SELECT * FROM run_token")
-        assert not self.rows("state.db", "SELECT * FROM training_run WHERE state <> 'settled'")
+        assert not self.rows("state.db", "SELECT * FROM job_run WHERE state <> 'settled'")
         assert not self.rows("state.db", "SELECT * FROM endpoint_worker")
         for database in ("state.db", "telemetry.db"):
             assert self.rows(database, "PRAGMA integrity_check")[0][0] == "ok"

@@ -14,8 +14,11 @@ DONE_ALREADY = (
     "ResourceInUse", "BucketAlreadyOwnedByYou", "is in status Stop", "Cannot create already existing", "NoSuchUpload",
     "Could not find endpoint",
 )  # fmt: skip
-COMMITS = {"trains": 60, "serves": 36}
-EVERY_DAY = {("trains", 9, "after"), ("trains", 16, "before"), ("serves", 12, "before")}
+COMMITS = {"trains": 60, "serves": 36, "tunes": 64}
+EVERY_DAY = {
+    ("trains", 9, "after"), ("trains", 16, "before"), ("serves", 12, "before"),
+    ("tunes", 14, "after"), ("tunes", 16, "before"), ("tunes", 40, "after"),
+}  # fmt: skip
 REGION = {"LocationConstraint": "us-west-2"}
 PART = bytes(range(256)) * (5 * 4096)  # the smallest that a part may be: 5 MiB
 
@@ -165,7 +168,30 @@ class ServingDay(Day):
         assert sum(path.stat().st_size for path in content) < 3 * len(PART), "parts were left over"
 
 
-DAYS = {"trains": TrainingDay, "serves": ServingDay}
+class TuningDay(Day):
+    """A tuning job of four trials, two at once."""
+
+    TRIALS = 4
+
+    def steps(self):
+        platform = self.platform
+        s3 = platform.client("s3")
+        yield "bucket", lambda: s3.create_bucket(Bucket="out", CreateBucketConfiguration=REGION)
+        yield "tune", lambda: platform.create_tuning_job("tunes", jobs=self.TRIALS, at_once=2, STEPS=2)
+        yield "end", lambda: platform.tuned("tunes")
+
+    def assert_kept(self):
+        if "tune" in self.acknowledged:
+            assert self.platform.tuning_job("tunes")["HyperParameterTuningJobName"] == "tunes"
+
+    def assert_done(self):
+        job = self.platform.tuning_job("tunes")
+        assert job["HyperParameterTuningJobStatus"] == "Completed"
+        assert job["TrainingJobStatusCounters"]["Completed"] == self.TRIALS
+        self.platform.assert_tried_once("tunes", self.TRIALS, steps=2)
+
+
+DAYS = {"trains": TrainingDay, "serves": ServingDay, "tunes": TuningDay}
 
 
 @pytest.mark.parametrize(("kind", "number", "side"), list(_parameters()))

@@ -104,9 +104,24 @@ def test_artifacts_that_find_no_space_fail_the_job_once(full):
     assert job["TrainingJobStatus"] == "Failed"
     assert "disk is full (No space left on device): the artifacts could not be packed" in job["FailureReason"]
     assert "wildsage du" in job["FailureReason"]
-    rows = platform.rows("state.db", "SELECT attempt FROM training_run WHERE job_name = 'job'")
+    rows = platform.rows("state.db", "SELECT attempt FROM job_run WHERE job_name = 'job'")
     assert [row["attempt"] for row in rows] == [1]
     assert [line.split()[0] for line in platform.log("job")] == ["begin", "step", "end"]
+    platform.assert_nothing_left()
+
+
+def test_continuous_outputs_wait_for_space(full):
+    """Nothing can be copied out while the container runs: its end brings everything."""
+    platform, disk = full
+    platform.create_processing_job("process", mode="Continuous", STEPS=2, HOLD=1)
+    folder = until(lambda: platform.run_of("process"))
+    until(lambda: "launched" in platform.journal("process"))
+    disk.fill(f"runs/{folder.path.name}/sent")
+    until(lambda: disk.hits > 1)
+    platform.let_go("process")
+    platform.processed("process")
+    assert disk.mend() > 0
+    platform.assert_processed_once("process", steps=2)
     platform.assert_nothing_left()
 
 

@@ -39,12 +39,14 @@ def test_each_attribute_is_a_record():
     [
         (b"nonsense", "not JSON"),
         (b"[1]", r"'\[1\]' is no JSON object"),
-        (b'{"class": 1}', "no attribute 'source-ref'; it has 'class'"),
-        (b"{}", "no attribute 'source-ref'; it has none"),
-        (b'{"source-ref": "i.jpg"}', "source-ref is 'i.jpg', not an S3 URI"),
-        (b'{"source-ref": {"a": 1}}', "source-ref is .*, not an S3 URI"),
+        (b'{"class": 1}', "no attribute 'source-ref' of AttributeNames; it has 'class'"),
+        (b"{}", "no attribute 'source-ref' of AttributeNames; it has none"),
+        (b'{"source-ref": "i.jpg"}', "'source-ref' is 'i.jpg', not the S3 URI of an object"),
+        (b'{"source-ref": "s3://bucket/"}', "'source-ref' is 's3://bucket/', not the S3 URI of an object"),
+        (b'{"source-ref": {"a": 1}}', "'source-ref' is .*, not the S3 URI of an object"),
+        (b'{"source-ref":' + b"[" * 100_000, "nested too deeply"),
     ],
 )
 def test_bad_lines_are_named(line, message):
-    with pytest.raises(FormatError, match=f"train.manifest, line 2.*: .*{message}"):
+    with pytest.raises(FormatError, match=f"^train.manifest, line 2.*: .*{message}"):
         read(b'{"source-ref": "s3://b/k"}\n' + line, ["source-ref"])

@@ -142,3 +142,8 @@ def test_written_rows_are_read_back(lines, ranked):
     assert found.features.columns.tolist() == features.columns.tolist()
     assert found.features.values.tolist() == features.values.tolist()
     assert found.features.starts.tolist() == features.starts.tolist()
+
+
+def test_rows_without_labels_are_written_with_the_label_nought():
+    features = np.array([[0, 1.5], [2, 0]], np.float32)
+    assert write_rows(Rows(features, np.zeros((2, 0), np.float32))) == b"0.0 1:1.5\n0.0 0:2.0\n"

@@ -69,3 +69,34 @@ def test_damaged_files_never_crash_or_allocate(data):
 def test_a_count_beyond_the_file_is_refused():
     with pytest.raises(FormatError, match="items announced"):
         read_ndarrays(struct.pack("<QQQ", 0x112, 0, 1 << 60))
+
+
+def row_sparse(rows, shape=(4, 2), held=(2, 2)):
+    """As MXNet 1.9 writes `mx.nd.save(file, array.tostype("row_sparse"))`."""
+    values = np.arange(1, 1 + np.prod(held), dtype="<f4")
+    head = struct.pack("<QQQIi", 0x112, 0, 1, 0xF993FAC9, 1)
+    shapes = struct.pack(f"<I{len(held)}q", len(held), *held) + struct.pack(
+        f"<I{len(shape)}q", len(shape), *shape
+    )
+    types = struct.pack("<iii", 1, 0, 0) + struct.pack("<iIq", 6, 1, len(rows))
+    return head + shapes + types + values.tobytes() + np.array(rows, "<i8").tobytes() + struct.pack("<Q", 0)
+
+
+def test_row_sparse_arrays_are_spread():
+    (array,), _ = read_ndarrays(row_sparse([3, 0]))
+    assert array.tolist() == [[3, 4], [0, 0], [0, 0], [1, 2]]
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (row_sparse([3, 4]), "rows of shape"),
+        (row_sparse([3, -1]), "rows of shape"),
+        (row_sparse([3, 0], shape=(4, 3)), "rows of shape"),
+        (row_sparse([3], held=(2, 2)), "rows of shape"),
+        (row_sparse([3, 0], shape=(1 << 40, 2)), "2 rows are given of an array of"),
+    ],
+)
+def test_row_sparse_arrays_that_do_not_fit_are_refused(data, reason):
+    with pytest.raises(FormatError, match=reason):
+        read_ndarrays(data)

@@ -57,6 +57,27 @@ def test_payloads_with_the_magic_number(payloads):
         assert frames.begins.tolist() == [begin for begin, _ in walk(data)]
 
 
+@given(
+    st.binary(max_size=30),
+    st.integers(0, 5),
+    st.lists(st.binary(max_size=30), max_size=3),
+    st.integers(0, 60),
+)
+def test_frames_of_one_length_are_found_like_others(payload, times, others, missing):
+    whole = frame(0, payload) * times + b"".join(map(frame_record, others))
+    data = whole[: max(0, len(whole) - missing)]
+    frames = find_frames(memoryview(data))
+    there = [(begin, end) for begin, end in walk(whole) if (end + 3) & ~3 <= len(data)]
+    assert list(zip(frames.begins.tolist(), frames.ends.tolist(), strict=True)) == there
+    assert frames.flags.tolist() == [0] * len(there)
+
+
+def test_a_part_flag_among_frames_of_one_length_is_seen():
+    data = frame(0, b"abcd") + frame(1, b"abcd") + frame(3, b"abcd")
+    assert find_frames(memoryview(data)).flags.tolist() == [0, 1, 3]
+    assert list(read_records(data)) == [b"abcd", b"abcd" + MAGIC_BYTES + b"abcd"]
+
+
 def walk(data):
     position = 0
     while position < len(data):

@@ -196,6 +196,27 @@ def test_a_pipe_is_read_in_windows(window, monkeypatch):
         list(read_rows(Trickle(data[: -len(SPARSE)] + b"junk" * 50, 77), "x"))
 
 
+def test_a_long_file_of_one_kind_comes_in_few_blocks():
+    matrix = np.arange(2_400_000, dtype=np.float32).reshape(30_000, 80)
+    labels = np.arange(30_000, dtype=np.float32)
+    data = write_dense(matrix, labels)
+    assert data == b"".join(
+        write_dense(matrix[part], labels[part]) for part in np.array_split(np.arange(30_000), 9)
+    )
+    parts = list(read_rows(io.BytesIO(data), "x"))
+    assert np.array_equal(np.concatenate([part.features for part in parts]), matrix)
+    assert np.array_equal(np.concatenate([part.labels for part in parts])[:, 0], labels)
+    assert max(map(len, parts)) == 8192
+    assert len(parts) < 20
+
+
+def test_rows_do_not_hold_the_bytes_that_they_come_from():
+    for count in (1, 5):
+        (rows,) = read_rows(write_dense(np.ones((count, 3), np.float32), np.ones(count)), "x")
+        assert rows.features.flags.owndata or rows.features.base.flags.owndata
+        assert rows.features.flags.writeable
+
+
 def test_a_record_of_several_parts_among_others():
     matrix = np.full((20, 4), np.frombuffer(MAGIC_BYTES, np.float32)[0])
     whole = write_dense(matrix)

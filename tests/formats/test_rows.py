@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from wildsage.formats.errors import FormatError, NotFiniteError
-from wildsage.formats.rows import Rows, finite, join
+from wildsage.formats.rows import Rows, finite, join, take
 from wildsage.formats.sparse import SparseRows, from_dense
 
 
@@ -40,6 +40,11 @@ def test_parts_of_different_kinds_are_not_joined(second, message):
         join([dense([[1, 2], [3, 4]]), second], "x")
 
 
+def test_large_numbers_are_finite_though_their_sum_is_not():
+    part = dense(np.full((4, 3), 3e38))
+    assert list(finite([part], "x")) == [part]
+
+
 @pytest.mark.parametrize(
     ("part", "kind", "message"),
     [
@@ -64,3 +69,25 @@ def test_numbers_that_are_not_finite_are_named(part, kind, message):
     with pytest.raises(NotFiniteError, match=message) as caught:
         list(passed)
     assert caught.value.kind == kind
+
+
+@pytest.mark.parametrize("chosen", [slice(1, 3), slice(0, 0), np.int64([2, 0, 2]), np.int64([])])
+def test_rows_are_taken_in_the_order_given(chosen):
+    matrix = np.float32([[1, 0, 2], [0, 0, 0], [0, 3, 0]])
+    labels = np.float32([[7], [8], [9]])
+    rows = Rows(from_dense(matrix), labels, weights=np.float32([1, 2, 3]), groups=np.int64([4, 5, 6]))
+    taken = take(rows, chosen)
+    assert taken.features.dense().tolist() == matrix[chosen].tolist()
+    assert taken.labels.tolist() == labels[chosen].tolist()
+    assert (taken.weights.tolist(), taken.groups.tolist()) == (
+        rows.weights[chosen].tolist(),
+        rows.groups[chosen].tolist(),
+    )
+    assert take(dense(matrix), chosen).features.tolist() == matrix[chosen].tolist()
+
+
+def test_where_values_may_be_missing_only_infinite_ones_are_refused():
+    part = Rows(np.float32([[np.nan, 1]]), np.float32([[np.inf]]))  # labels are the algorithm's
+    assert list(finite([part], "x", missing=True)) == [part]
+    with pytest.raises(NotFiniteError, match="x, row 2: feature 2 is inf"):
+        list(finite([part, dense([[np.nan, np.inf]])], "x", missing=True))

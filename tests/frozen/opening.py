@@ -42,7 +42,14 @@ class Opened:
 
     def explain(self, name):
         """Return what ``wildsage explain`` shows."""
-        url = f"{self.url}{OWNER_PATH}/explain"
+        return self._ask("explain", name)
+
+    def interrupt(self, name):
+        """Take the capacity of a spot job back, as ``wildsage interrupt`` does."""
+        return self._ask("interrupt", name)
+
+    def _ask(self, call, name):
+        url = f"{self.url}{OWNER_PATH}/{call}"
         body = json.dumps({"account": ACCOUNT, "region": REGION, "name": name}).encode()
         headers = sign_request(
             self._key,

@@ -14,6 +14,8 @@ METRIC = {"Namespace": "Frozen", "MetricName": "Loss"}
 GROUP = "/frozen/group"
 BUS = "frozen-bus"
 ENDPOINT = "frozen-endpoint"
+PROCESSING = "frozen-processing"
+SPOT = "frozen-spot"
 SCALED = {
     "ServiceNamespace": "sagemaker",
     "ResourceId": f"endpoint/{ENDPOINT}/variant/A",
@@ -36,7 +38,76 @@ def fill(opened):
         tags=[{"Key": "frozen", "Value": "yes"}],
     )
     assert release_0_1_0.train(opened, "frozen-failure", feature_dim="3")["TrainingJobStatus"] == "Failed"
+    _fill_processing(opened)
+    _fill_spot(opened)
     _fill_endpoint(opened)
+
+
+def _fill_processing(opened):
+    sagemaker, bucket = opened.client("sagemaker"), release_0_1_0.BUCKET
+    place = "/opt/ml/processing"
+    given = {"S3Uri": f"s3://{bucket}/data/", "LocalPath": f"{place}/in", "S3DataType": "S3Prefix"}
+    made = {"S3Uri": f"s3://{bucket}/processed", "LocalPath": f"{place}/out", "S3UploadMode": "Continuous"}
+    sagemaker.create_processing_job(
+        ProcessingJobName=PROCESSING,
+        AppSpecification={
+            "ImageUri": release_0_1_0.IMAGE,
+            "ContainerEntrypoint": ["/bin/sh", "-c"],
+            "ContainerArguments": [f"cp {place}/in/* {place}/out; echo done > /opt/ml/output/message"],
+        },
+        RoleArn=release_0_1_0.ROLE,
+        ProcessingResources={
+            "ClusterConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1}
+        },
+        ProcessingInputs=[{"InputName": "data", "S3Input": given}],
+        ProcessingOutputConfig={"Outputs": [{"OutputName": "made", "S3Output": made}]},
+    )
+    while (job := _processing(opened)["job"])["ProcessingJobStatus"] == "InProgress":
+        time.sleep(0.1)
+    assert job["ProcessingJobStatus"] == "Completed", job["FailureReason"]
+
+
+_TWO_HALVES = (
+    "cd /opt/ml/checkpoints; me=$(hostname); if [ -f half-$me ]; then cp half-$me /opt/ml/model/$me; exit 0; fi;"
+    " echo $me > half-$me; trap 'exit 0' TERM; while :; do sleep 0.1; done"
+)
+
+
+def _fill_spot(opened):
+    """Make a job of two hosts that is interrupted once, and goes on from its checkpoints."""
+    sagemaker, bucket = opened.client("sagemaker"), release_0_1_0.BUCKET
+    sagemaker.create_training_job(
+        TrainingJobName=SPOT,
+        AlgorithmSpecification={
+            "TrainingImage": release_0_1_0.IMAGE,
+            "TrainingInputMode": "File",
+            "ContainerEntrypoint": ["/bin/sh", "-c"],
+            "ContainerArguments": [_TWO_HALVES],
+        },
+        RoleArn=release_0_1_0.ROLE,
+        OutputDataConfig={"S3OutputPath": f"s3://{bucket}/out"},
+        ResourceConfig={"InstanceType": "ml.m5.large", "InstanceCount": 2, "VolumeSizeInGB": 1},
+        StoppingCondition={"MaxRuntimeInSeconds": 60, "MaxWaitTimeInSeconds": 120},
+        EnableManagedSpotTraining=True,
+        CheckpointConfig={"S3Uri": f"s3://{bucket}/checkpoints"},
+    )
+    while len(_spot_job(opened)["checkpoints"]) < 2:
+        time.sleep(0.1)
+    opened.interrupt(SPOT)
+    while (job := _spot_job(opened)["job"])["TrainingJobStatus"] == "InProgress":
+        time.sleep(0.1)
+    assert job["TrainingJobStatus"] == "Completed", job["FailureReason"]
+
+
+def _spot_job(opened):
+    job = opened.client("sagemaker").describe_training_job(TrainingJobName=SPOT)
+    found = opened.client("s3").list_objects_v2(Bucket=release_0_1_0.BUCKET, Prefix="checkpoints/")
+    return {"job": job, "checkpoints": [item["Key"] for item in found.get("Contents", [])]}
+
+
+def _spot(opened):
+    explained = opened.explain(SPOT)
+    return _spot_job(opened) | {name: explained[name] for name in ("transitions", "runs", "log")}
 
 
 def _fill_versions(opened):
@@ -263,6 +334,15 @@ def _endpoint(opened):
     return opened.client("sagemaker").describe_endpoint(EndpointName=ENDPOINT)
 
 
+def _processing(opened):
+    job = opened.client("sagemaker").describe_processing_job(ProcessingJobName=PROCESSING)
+    made = opened.client("s3").list_objects_v2(Bucket=release_0_1_0.BUCKET, Prefix="processed/")
+    explained = opened.explain(PROCESSING)
+    return {"job": job, "made": [item["Key"] for item in made.get("Contents", [])]} | {
+        name: explained[name] for name in ("transitions", "runs", "log", "outputs")
+    }
+
+
 def _failure(opened):
     job = opened.client("sagemaker").describe_training_job(TrainingJobName="frozen-failure")
     # As it was written down: what `explain` makes of it may be said better later.
@@ -290,6 +370,8 @@ KEPT = "kept"
 """Is described of a data directory and not of a backup, which leaves kept runs out."""
 
 DESCRIBERS = {
+    "processing": _processing,
+    "spot": _spot,
     "versions": _versions,
     "bucket": _bucket,
     "metrics": _metrics,

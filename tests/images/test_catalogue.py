@@ -1,11 +1,14 @@
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from wildsage.images.catalogue import ImageCatalogue, ResolvedImage, UnknownImageError, brings_script
 from wildsage.images.environments import Environments
+from wildsage.images.frameworks import EnvironmentSpec, NoEnvironmentError
+from wildsage.images.java import Java
 from wildsage.images.program import Purpose
 from wildsage.images.registered import RegisteredImages
 
@@ -35,8 +38,8 @@ def make_image(folder: Path, *executables: str) -> Path:
     return folder
 
 
-def run(image: ResolvedImage, purpose: Purpose) -> str:
-    program = image.program(purpose)
+def run(image: ResolvedImage, purpose: Purpose, arguments: Sequence[str] = ()) -> str:
+    program = image.program(purpose, arguments=arguments)
     return subprocess.check_output(program.argv, env=dict(program.environment), text=True).strip()
 
 
@@ -104,12 +107,44 @@ def test_xgboost_is_an_algorithm_until_a_script_comes(catalogue: ImageCatalogue)
     uri = f"{ECR}/sagemaker-xgboost:1.7-1"
     assert catalogue.resolve(uri).kind == "algorithm"
     assert catalogue.resolve(uri).promised == "1.7.4"
+    assert catalogue.resolve(uri).notice == ""
     script = catalogue.resolve(uri, script=True)
     assert script.kind == "framework"
     assert script.environment is not None
     assert script.environment.name == "xgboost-1.7"
     assert script.program("serve").argv[-2:] == ("serve", "xgboost")
     assert catalogue.resolve("811284229777.dkr.ecr.us-east-1.amazonaws.com/xgboost:1").kind == "algorithm"
+
+
+def test_an_algorithm_runs_with_the_version_of_the_library_that_its_tag_promises(
+    catalogue: ImageCatalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = catalogue.resolve("sagemaker-xgboost:1.5-1")
+    assert image.environment is not None
+    assert image.environment.name == "xgboost-1.5"
+    program = image.program("train")
+    assert Path(program.argv[0]).parent.parent.name == image.environment.key
+    assert program.argv[-3:] == ("builtin", "train", "wildsage.algorithms.xgboost")
+    assert program.environment["WILDSAGE_IMAGE_TAG"] == "1.5-1"
+    assert sys.prefix not in [target for _, target in program.mounts]
+
+    for installed, environment in (("1.5.2", None), ("3.2.0", "xgboost-1.5")):
+        monkeypatch.setattr("wildsage.images.catalogue.installed_versions", lambda _, one=installed: [one])
+        found = catalogue.resolve("sagemaker-xgboost:1.5-1")
+        assert (found.environment and found.environment.name) == environment
+        assert (found.program("serve").argv[0] == sys.executable) == (environment is None)
+
+
+def test_an_algorithm_without_a_lock_for_this_python_runs_with_what_there_is(
+    catalogue: ImageCatalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(name: str) -> EnvironmentSpec:
+        raise NoEnvironmentError(name)
+
+    monkeypatch.setattr("wildsage.images.catalogue.environment_spec", missing)
+    image = catalogue.resolve("sagemaker-xgboost:1.5-1")
+    assert image.environment is None
+    assert image.program("train").argv[:3] == (sys.executable, "-m", "wildsage.toolkit")
 
 
 def test_an_algorithm_with_an_entrypoint_runs_that_in_wildsages_interpreter(
@@ -133,11 +168,38 @@ def test_pytorch_images_resolve(catalogue: ImageCatalogue, tag: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "promised", "environment"),
+    [
+        (
+            "huggingface-pytorch-training:2.5.1-transformers4.49.0-gpu-py311-cu124-ubuntu22.04",
+            "4.49.0",
+            "huggingface-4.49",
+        ),
+        (
+            "huggingface-pytorch-inference:1.13.1-transformers4.26.0-cpu-py39-ubuntu20.04",
+            "4.26.0",
+            "huggingface-4.36",
+        ),
+        ("tensorflow-training:2.19-cpu-py312", "2.19", "tensorflow-2.19"),
+        ("tensorflow-inference:2.13-gpu", "2.13", "tensorflow-2.15"),
+    ],
+)
+def test_images_of_other_frameworks_resolve(catalogue: ImageCatalogue, name, promised, environment) -> None:
+    image = catalogue.resolve(f"763104351884.dkr.ecr.us-east-1.amazonaws.com/{name}")
+    assert (image.promised, image.environment.name) == (promised, environment)
+    assert f" {promised}" in image.notice
+
+
+@pytest.mark.parametrize(
     ("uri", "said"),
     [
         (f"{ECR}/no-such-image:1", "images that run here"),
-        (f"{ECR}/kmeans:7", "tags of kmeans that run here match: 1, latest"),
-        (f"{ECR}/sagemaker-scikit-learn:9.9-1", "1.2-1"),
+        (f"{ECR}/kmeans:7", "the nearest tags of kmeans that run here: 1, latest"),
+        (
+            f"{ECR}/sagemaker-scikit-learn:9.9-1",
+            "the nearest tags of sagemaker-scikit-learn that run here: 1.4-2, 1.4-2-py312.",
+        ),
+        (f"{ECR}/tensorflow-training:1.15.2-gpu-py3", "that run here: 2.13-cpu-py310, 2.16-cpu-py310"),
         ("123456789012.dkr.ecr.us-west-2.amazonaws.com/kmeans:1", "images that run here"),
         ("kmeans@sha256:" + "0" * 64, "wildsage images add kmeans DIR"),
         ("not an image", "is not an image URI"),
@@ -219,3 +281,40 @@ def test_framework_mounts_its_environment(catalogue: ImageCatalogue, tmp_path: P
     environment = Path(image.program("train").argv[0]).parent.parent
     assert environment.is_relative_to(tmp_path / "cache")
     assert (str(environment), str(environment)) in image.program("train").mounts
+
+
+def test_processing_has_programs_of_its_own(
+    catalogue: ImageCatalogue, registered: RegisteredImages, tmp_path: Path
+) -> None:
+    registered.add_directory("both", make_image(tmp_path / "both", "train", "process"))
+    registered.add_command("tool", ["/bin/echo", "said:"])
+    assert run(catalogue.resolve("both"), "process") == "process"
+    assert run(catalogue.resolve("tool"), "process") == "said:"
+    assert run(catalogue.resolve("tool"), "process", arguments=["more"]) == "said: more"
+    with pytest.raises(UnknownImageError, match="say with ContainerEntrypoint what runs in it"):
+        catalogue.resolve("sagemaker-scikit-learn:1.2-1").program("process")
+
+
+@pytest.mark.parametrize("tag", ["3.5-cpu-py312-v1.0", "3.5-cpu", "2.4-cpu-py37-v0.1"])
+def test_spark_images_process_with_the_java_of_this_machine(
+    catalogue: ImageCatalogue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tag: str
+) -> None:
+    monkeypatch.setattr("wildsage.images.catalogue.find_java", lambda: Java(tmp_path, (tmp_path,)))
+    image = catalogue.resolve(f"{ECR}/sagemaker-spark-processing:{tag}")
+    assert image.environment is not None
+    assert image.environment.name == "pyspark-3.5"
+    assert image.environment.sources == ("pyspark",)
+    program = image.program("process")
+    assert program.argv[-2:] == ("exec", "smspark-submit")
+    assert program.environment["JAVA_HOME"] == str(tmp_path)
+    assert (str(tmp_path), str(tmp_path)) in program.mounts
+    with pytest.raises(UnknownImageError, match="no executable `train`"):
+        image.program("train")
+
+
+def test_spark_without_java_says_what_to_install(
+    catalogue: ImageCatalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wildsage.images.catalogue.find_java", lambda: None)
+    with pytest.raises(UnknownImageError, match=r"Spark needs Java.*apt install openjdk-17-jre-headless"):
+        catalogue.resolve(f"{ECR}/sagemaker-spark-processing:3.5-cpu")

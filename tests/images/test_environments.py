@@ -176,8 +176,10 @@ def test_locks_are_exact_and_hold_what_is_required(name) -> None:
     assert not [pin for pin in spec.pins if pin.startswith(("nvidia", "triton", "cuda"))]
 
 
-def test_every_tag_has_its_environment() -> None:
-    rows = [row for image in frameworks._table()["image"] for row in image["tags"]]
+def test_every_environment_is_of_a_tag_or_of_an_sdk() -> None:
+    table = frameworks._table()
+    rows = [row for image in table["image"] for row in image["tags"]]
+    rows += [row for environment in table["environment"].values() for row in environment.get("by_sdk", [])]
     assert {row["environment"] for row in rows} == set(environment_names())
 
 

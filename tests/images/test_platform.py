@@ -7,7 +7,7 @@ import pytest
 from wildsage.images.catalogue import ImageCatalogue, UnknownImageError
 from wildsage.images.environments import Environments
 from wildsage.images.frameworks import framework_repositories, tag_patterns
-from wildsage.images.platform import PlatformImages, matching_tags
+from wildsage.images.platform import PlatformImages, listed_tags, matching_tags, nearest_tags
 from wildsage.images.registered import RegisteredImages
 
 PLATFORM = PlatformImages({"kmeans": "wildsage.algorithms.kmeans", "sagemaker-xgboost": "x"})
@@ -66,3 +66,24 @@ def test_an_image_is_found_by_the_digest_under_which_it_is_listed(tmp_path):
     assert catalogue.resolve(f"{registry}/kmeans@{image.digest}").tag == "1"
     with pytest.raises(UnknownImageError):
         catalogue.resolve(f"{registry}/kmeans@sha256:{'0' * 64}")
+
+
+@pytest.mark.parametrize(
+    ("repository", "tag", "nearest"),
+    [
+        ("sagemaker-scikit-learn", "1.3-1-cpu-py3", ["1.0-1", "1.2-1", "1.4-2", "1.4-2-py312"]),
+        ("sagemaker-xgboost", "2.0-1", ["1.5-1", "1.7-1", "3.0-5", "3.2-0"]),
+        ("tensorflow-training", "1.15.2-cpu-py3", ["2.13-cpu-py310", "2.16-cpu-py310"]),
+        ("pytorch-training", "latest", ["2.5.1-cpu-py311"]),
+        ("no-such-image", "1", []),
+    ],
+)
+def test_the_nearest_tags(repository, tag, nearest):
+    assert nearest_tags(repository, tag) == nearest
+
+
+def test_an_example_is_a_tag_of_its_pattern():
+    for repository in framework_repositories():
+        for pattern, tags in listed_tags(repository).items():
+            assert all(re.fullmatch(pattern, tag) for tag in tags), (repository, pattern, tags)
+            assert all(tags)

@@ -8,6 +8,7 @@ from wildsage.images.catalogue import ResolvedImage
 from wildsage.images.environments import EnvironmentBuildError, Environments
 from wildsage.images.frameworks import EnvironmentSpec
 from wildsage.images.preparation import ImagePreparation
+from wildsage.images.requirements import NONE, Requirements
 from wildsage.store.logs import LogStreams
 
 SPEC = EnvironmentSpec("tiny", ("one==1.0",))
@@ -20,7 +21,7 @@ def prepare(tmp_path, telemetry, clock):
     (tmp_path / "logs").mkdir()
     logs = LogStreams(telemetry, tmp_path / "logs")
 
-    async def run(image, script, called):
+    async def run(image, script, called, requirements):
         def install(_spec, path):
             return [["/bin/sh", "-c", script, "sh", str(path)]]
 
@@ -28,15 +29,19 @@ def prepare(tmp_path, telemetry, clock):
             called.append("before")
 
         stream = await logs.attach("123456789012", "us-west-2", "/group", "stream", 1.0)
-        preparation = ImagePreparation(Environments(tmp_path / "cache", install), logs, clock)
+        environments = Environments(
+            tmp_path / "cache", install, layer_installer=lambda _layer, _python, path: install(None, path)
+        )
+        preparation = ImagePreparation(environments, logs, clock)
         try:
-            await preparation.prepare(image, stream, before)
+            await preparation.prepare(image, stream, before, requirements)
+            act.outfitted = preparation.outfitted(image, requirements)
         finally:
             called += [frame.message for frame in logs.read_forward(stream, 0, 10_000)]
 
-    def act(image=IMAGE, script='mkdir "$1"', called=None):
+    def act(image=IMAGE, script='mkdir "$1"', called=None, requirements=NONE):
         called = [] if called is None else called
-        asyncio.run(run(image, script, called))
+        asyncio.run(run(image, script, called, requirements))
         return called
 
     return act
@@ -65,3 +70,40 @@ def test_a_failed_build_is_in_the_log(prepare):
 
 def test_an_image_without_environment_says_what_it_has_to_say(prepare):
     assert prepare(ResolvedImage("registered", "own:latest", "latest")) == []
+
+
+def test_requirements_become_a_layer_once(prepare):
+    wanted = Requirements(("one==1.0",), entrypoint_file="/opt/ml/input/data/code/requirements.txt")
+    lines = prepare(requirements=wanted)
+    assert lines[-1] == "The layer tiny+requirements is ready."
+    variables = prepare.outfitted.program("train", ["sh"]).environment
+    folder = variables["WILDSAGE_LAYER"]
+    assert (folder, folder) in prepare.outfitted.program("train", ["sh"]).mounts
+    assert "WILDSAGE_REQUIREMENTS" not in variables
+    assert "before" not in prepare(script="exit 1", requirements=wanted)
+
+
+def test_requirements_without_wheels_are_no_failure(prepare):
+    prepare()
+    wanted = Requirements(("one==1.0",), entrypoint_file="/opt/ml/input/data/code/requirements.txt")
+    failing = "echo 'ERROR: No matching distribution found for one==1.0'; exit 1"
+    lines = prepare(script=failing, requirements=wanted)
+    assert lines[-1] == (
+        "These requirements cannot be kept for later jobs (no wheel of one==1.0 was found): "
+        "pip installs them in this job."
+    )
+    variables = prepare.outfitted.program("train", ["sh"]).environment
+    assert "WILDSAGE_LAYER" not in variables
+    assert variables["WILDSAGE_REQUIREMENTS"] == "/opt/ml/input/data/code/requirements.txt"
+
+
+def test_why_there_is_no_layer_is_said(prepare):
+    lines = prepare(requirements=Requirements(reason="the job has no network"))
+    assert "pip installs the requirements in this job, anew each time: the job has no network." in lines
+    assert prepare.outfitted == IMAGE
+
+
+def test_an_image_without_environment_has_no_layer(prepare):
+    image = ResolvedImage("registered", "own:latest", "latest")
+    assert prepare(image, requirements=Requirements(("one==1.0",))) == []
+    assert prepare.outfitted == image

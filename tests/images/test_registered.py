@@ -76,7 +76,7 @@ def test_refuses_bad_names(images: RegisteredImages, directory: Path, name: str)
 
 def test_refuses_a_directory_without_executables(images: RegisteredImages, directory: Path) -> None:
     (directory / "train").chmod(0o644)
-    with pytest.raises(ValueError, match="executable file `train` or `serve`"):
+    with pytest.raises(ValueError, match="executable file `train`, `process` or `serve`"):
         images.add_directory("echo", directory)
     with pytest.raises(ValueError, match="is not an image directory"):
         images.add_directory("echo", directory / "absent")
@@ -88,6 +88,16 @@ def test_commands_are_found_on_the_path(images: RegisteredImages) -> None:
     assert image.command[1:] == ("-c", "echo")
     with pytest.raises(ValueError, match="no-such-program"):
         images.add_command("tool", ["no-such-program"])
+
+
+def test_words_that_name_files_are_made_absolute(
+    images: RegisteredImages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "script.py").touch()
+    monkeypatch.chdir(tmp_path)
+    image = images.add_command("tool", ["sh", "script.py", "./mine", "mine", "absent/file"])
+    assert image.command[1:] == (f"{tmp_path}/script.py", f"{tmp_path}/mine", "mine", "absent/file")
 
 
 def test_an_interrupted_copy_leaves_no_image(

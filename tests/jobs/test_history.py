@@ -4,9 +4,10 @@ import asyncio
 
 import pytest
 
-from wildsage.jobs.history import advance, first_step
+from wildsage.jobs.training import TRAINING
 from wildsage.store.resources import Key, Resources
 
+HISTORY = TRAINING.history
 JOB = Key("1", "r", "training-job", "job")
 
 
@@ -15,10 +16,10 @@ def test_no_step_ends_before_it_begins(state):
 
     def story(transaction):
         Resources.insert(
-            transaction, JOB, arn="arn", status="InProgress", at=100.0, body=first_step(times[0])
+            transaction, JOB, arn="arn", status="InProgress", at=100.0, body=HISTORY.first_step(times[0])
         )
-        for at, status in zip(times[1:], ("Training", "Uploading", "Completed"), strict=True):
-            advance(transaction, JOB, status, at)
+        for at, status in zip(times[1:], ("running", "uploading", "completed"), strict=True):
+            HISTORY.advance(transaction, JOB, status, at)
 
     asyncio.run(state.write(story))
     steps = Resources(state).get(JOB).body["SecondaryStatusTransitions"]
@@ -31,17 +32,19 @@ def test_no_step_ends_before_it_begins(state):
 @pytest.mark.parametrize("end", ["Completed", "Failed", "Stopped"])
 def test_nothing_follows_an_end(state, end):
     def story(transaction):
-        Resources.insert(transaction, JOB, arn="arn", status="InProgress", at=1.0, body=first_step(1.0))
-        assert advance(transaction, JOB, end, 2.0) is not None
-        assert advance(transaction, JOB, "Training", 3.0) is None
-        assert advance(transaction, JOB, "Failed", 3.0) is None
+        Resources.insert(
+            transaction, JOB, arn="arn", status="InProgress", at=1.0, body=HISTORY.first_step(1.0)
+        )
+        assert HISTORY.advance(transaction, JOB, end.lower(), 2.0) is not None
+        assert HISTORY.advance(transaction, JOB, "running", 3.0) is None
+        assert HISTORY.advance(transaction, JOB, "failed", 3.0) is None
 
     asyncio.run(state.write(story))
     assert Resources(state).get(JOB).status == end
 
 
 def test_a_job_that_has_to_wait_is_born_pending():
-    body = first_step(5.0, ahead=2)
+    body = HISTORY.first_step(5.0, ahead=2)
     assert body["SecondaryStatus"] == "Pending"
     assert body["SecondaryStatusTransitions"] == [
         {

@@ -18,7 +18,13 @@ from wildsage.store.bundles import BundleError
 from wildsage.store.layout import Layout
 
 
-@pytest.mark.parametrize("name", ["state.tar", pytest.param("folder", marks=pytest.mark.faults)])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("state.tar", marks=pytest.mark.crashes),
+        pytest.param("folder", marks=pytest.mark.faults),
+    ],
+)
 def test_every_describe_is_identical_after_backup_and_restore(tmp_path, name):
     frozen_at = unpack(NEWEST, tmp_path / "old")
     with opened_at(tmp_path / "old", frozen_at) as old:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from wildsage.formats.logframes import read_frames
-from wildsage.supervisor.contract import ExitRecord, JobFile, Limits, Mount, Program
+from wildsage.supervisor.contract import ExitRecord, JobFile, Limits, Mount, Program, archived_outputs
 from wildsage.supervisor.folder import RunFolder
 
 from .object_server import ObjectServer, serve
@@ -53,6 +53,7 @@ class RunOfTest:
             "credentials_url": f"{self.endpoint_url}/credentials",
             "log_path": str(self.log),
             "stop_grace_seconds": 0.5,
+            "outputs": archived_outputs(compressed=True) if changes.get("purpose") != "serve" else (),
             "limits": Limits(processes=256),
         }
         return JobFile(**{**values, **changes})

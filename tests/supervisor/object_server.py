@@ -32,6 +32,8 @@ class ObjectServer:
     forbidden: set = field(default_factory=set)
     any_version: set = field(default_factory=set)
     requests: list = field(default_factory=list)
+    written: list = field(default_factory=list)
+    uploads: dict = field(default_factory=dict)
     credentials_given: int = 0
     url: str = ""
 
@@ -102,22 +104,104 @@ class Handler(BaseHTTPRequestHandler):
             return None
         return self.reply(206 if ranged else 200, body)
 
+    def do_PUT(self):
+        store = self.server.store
+        if self.refused():
+            return None
+        length = int(self.headers["Content-Length"])
+        content = self.rfile.read(length)
+        path, _, query = unquote(self.path).partition("?")
+        if len(content) < length:  # the client thought better of it
+            self.close_connection = True
+            return None
+        store.written.append((self.command, self.path))
+        number = re.search(r"partNumber=(\d+)", query)
+        if number is None:
+            store.objects[path] = content
+        else:
+            store.uploads[re.search(r"uploadId=(\w+)", query)[1]][int(number[1])] = content
+        return self.reply(200, b"", ETag=f'"{etag_of(content)}"')
+
+    def do_POST(self):
+        store = self.server.store
+        if self.refused():
+            return None
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        path, _, query = unquote(self.path).partition("?")
+        store.written.append((self.command, self.path))
+        if query.startswith("uploads"):
+            upload = f"upload{len(store.uploads)}"
+            store.uploads[upload] = {}
+            return self.reply(200, f"<R><UploadId>{upload}</UploadId></R>".encode())
+        parts = store.uploads.pop(query.removeprefix("uploadId="))
+        listed = re.findall(r'<PartNumber>(\d+)</PartNumber><ETag>"(\w+)"</ETag>', body)
+        assert listed == [(str(number), etag_of(parts[number])) for number in sorted(parts)]
+        store.objects[path] = b"".join(parts[number] for number in sorted(parts))
+        return self.reply(200, b"<R><ETag>x</ETag></R>")
+
+    def do_DELETE(self):
+        store = self.server.store
+        if self.refused():
+            return
+        path, _, query = unquote(self.path).partition("?")
+        store.written.append((self.command, self.path))
+        if query:
+            store.uploads.pop(query.removeprefix("uploadId="), None)
+        else:
+            store.objects.pop(path, None)
+        self.send_response(204)
+        self.end_headers()
+        return
+
+    def handle_expect_100(self):
+        # The server that is meant refuses before it asks for the body.
+        return True
+
+    def refused(self):
+        store = self.server.store
+        fault = store.faults.pop(0) if store.faults else None
+        path = unquote(self.path).partition("?")[0]
+        refusal = fault if isinstance(fault, tuple) else None
+        if fault == "reset":
+            self.close_connection = True
+            self.connection.shutdown(socket.SHUT_RDWR)
+            return True
+        if not self.signed():
+            refusal = 403, "SignatureDoesNotMatch"
+        elif path in store.forbidden:
+            refusal = 403, "AccessDenied"
+        if refusal is not None:
+            self.close_connection = True
+            self.error(*refusal)
+            return True
+        if self.headers["Expect"]:
+            self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        return False
+
     def signed(self):
         names = re.search(r"SignedHeaders=([^,]+)", self.headers["Authorization"])[1].split(";")
         at = self.headers["X-Amz-Date"]
         epoch = calendar.timegm(time.strptime(at, "%Y%m%dT%H%M%SZ"))
         extra = {name: self.headers[name] for name in names if name in ("if-match", "range")}
         again = sign_request(
-            KEY, "GET", self.server.store.url + self.path, region=REGION, at=epoch, headers=extra
+            KEY,
+            self.command,
+            self.server.store.url + self.path,
+            region=REGION,
+            at=epoch,
+            headers=extra,
+            payload_hash=self.headers["X-Amz-Content-Sha256"],
         )
-        is_named = "if-match" in names or self.path in self.server.store.any_version
+        is_named = self.command != "GET" or "if-match" in names or self.path in self.server.store.any_version
         return again["authorization"] == self.headers["Authorization"] and is_named
 
     def error(self, status, code):
         self.reply(status, f"<Error><Code>{code}</Code><Message>about {code}</Message></Error>".encode())
 
-    def reply(self, status, content):
+    def reply(self, status, content, **headers):
         self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wildsage.supervisor.contract import Share
-from wildsage.supervisor.dealing import deal
+from wildsage.supervisor.dealing import deal, deal_lines
 
 SEEDS = st.none() | st.integers(-(2**63), 2**63 - 1)
 
@@ -36,3 +36,18 @@ def test_with_a_seed_a_host_gets_other_parts_in_the_next_epoch():
 
 
 FROZEN = list("bfechadg")
+
+
+LINES = [(number, b"line %d" % number) for number in range(1, 21)]
+
+
+def test_lines_without_a_seed_pass_one_by_one():
+    endless = ((number, b"") for number in iter(int, 1))
+    dealt = deal_lines(endless, Share(1, 2), None, 0)
+    assert [next(dealt), next(dealt)] == [(0, b"")] * 2
+
+
+def test_lines_are_dealt_and_shuffled_as_objects_are():
+    for seed in (None, 7):
+        shares = [list(deal_lines(iter(LINES), Share(n, 3), seed, 2)) for n in range(3)]
+        assert shares == [list(deal(LINES, Share(n, 3), seed, 2)) for n in range(3)]

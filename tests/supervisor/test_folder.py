@@ -6,7 +6,16 @@ import os
 
 import pytest
 
-from wildsage.supervisor.contract import Channel, InputObject, JobFile, Limits, Mount, Program
+from wildsage.supervisor.contract import (
+    Channel,
+    InputObject,
+    JobFile,
+    Limits,
+    Mount,
+    Output,
+    Program,
+    archived_outputs,
+)  # fmt: skip
 from wildsage.supervisor.folder import RunFolder
 from wildsage.supervisor.liveness import RunInUseError, take_lock
 
@@ -32,11 +41,38 @@ def a_job(**changes):
 
 
 def test_a_job_reads_back_equal(folder):
-    job = a_job(model=(InputObject("b", "m", "m", 1, "e"),), config_files={"x.json": "{}"})
+    job = a_job(
+        model=(InputObject("b", "m", "m", 1, "e"),),
+        config_files={"config/x.json": "{}"},
+        outputs=(Output("out", "0"),),
+    )
     folder.write_job(job, "secret")
     assert folder.job() == job
     assert (folder.path / "token").stat().st_mode & 0o777 == 0o600
     assert folder.path.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_secret_that_hosts_share_is_where_the_container_finds_it(folder):
+    folder.write_job(a_job(), "secret", "shared")
+    place = folder.path / "run" / "peers"
+    assert place.read_text() == "shared"
+    assert place.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("compressed", [True, False])
+def test_a_job_file_of_the_first_release_is_read(compressed):
+    """It knew training jobs and workers of endpoints only."""
+    raw = json.loads(a_job().to_json())
+    for name in ("folders", "outputs", "message_path"):
+        del raw[name]
+    for channel in raw["channels"]:
+        del channel["target"]
+    raw |= {"compress_output": compressed, "config_files": {"hyperparameters.json": "{}"}}
+    assert JobFile.from_json(json.dumps(raw)) == a_job(
+        outputs=archived_outputs(compressed=compressed),
+        config_files={"input/config/hyperparameters.json": "{}"},
+    )
+    assert JobFile.from_json(json.dumps({**raw, "purpose": "serve"})).outputs == ()
 
 
 def test_a_run_that_never_started_is_not_alive_and_has_no_events(folder):

@@ -39,7 +39,7 @@ def answering():
 
 
 def read(connection, url):
-    with connection.get(url, {"x-a": "b"}) as response:
+    with connection.send("GET", url, {"x-a": "b"}) as response:
         content = b""
         while chunk := response.read(3):
             content += chunk

@@ -1,16 +1,15 @@
 """The journal and the exit record on a disk that is full."""
 
 import errno
-import json
 import os
 
 import pytest
 
 from wildsage.supervisor import run as run_module
-from wildsage.supervisor.contract import ExitRecord
+from wildsage.supervisor.contract import ExitRecord, JobFile, Program, archived_outputs
 from wildsage.supervisor.folder import RunFolder
 from wildsage.supervisor.journal import Journal
-from wildsage.supervisor.run import Run
+from wildsage.supervisor.run import Ended, Run
 
 
 @pytest.fixture
@@ -54,17 +53,9 @@ def test_a_journal_goes_on_behind_its_last_whole_line(folder):
 
 
 def new_run(folder):
-    job = {
-        "run_id": "r",
-        "purpose": "train",
-        "endpoint_url": "",
-        "region": "",
-        "credentials_url": "",
-        "log_path": "",
-    }
-    program = {"argv": [], "environment": {}, "mounts": [], "working_directory": "/", "needs_opt_ml": False}
-    rest = {"program": program, "channels": [], "model": [], "limits": {}}
-    (folder.path / "job.json").write_text(json.dumps(job | rest))
+    outputs = archived_outputs(compressed=True)
+    job = JobFile("r", "train", Program((), {}), "", "", "", "", outputs=outputs)
+    (folder.path / "job.json").write_text(job.to_json())
     return Run(folder.path)
 
 
@@ -93,14 +84,14 @@ def test_the_exit_record_waits_for_space(folder, monkeypatch):
 def test_artifacts_that_find_no_space_end_the_run_and_free_what_they_took(folder, monkeypatch, before, after):
     """Not as a platform error: a second run would fill the disk again."""
 
-    def full(_ml, out, **_options):
+    def full(_ml, out, _outputs, _sent):
         (out / "model.tar.gz").write_bytes(b"half")
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(run_module, "pack_artifacts", full)
+    monkeypatch.setattr(run_module, "take", full)
     run = new_run(folder)
     monkeypatch.setattr(run, "stage", lambda: None)
-    monkeypatch.setattr(run, "_contain", lambda: None)
+    monkeypatch.setattr(run, "_contain", lambda: Ended(7, None, 2.0, out_of_memory=False, log_tail=()))
     monkeypatch.setattr(run, "_judge", lambda _: ExitRecord(before, 1.0, exit_code=7, billable_seconds=2.0))
     record = run.carry()
     assert (record.outcome, record.exit_code, record.billable_seconds) == (after, 7, 2.0)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from wildsage.supervisor.contract import Channel, JobFile, Program
 from wildsage.supervisor.folder import RunFolder
 from wildsage.supervisor.kept import KeepLimits, KeptRuns, copy_inputs
 from wildsage.supervisor.replay import held
@@ -109,3 +110,25 @@ def test_copied_inputs_leave_the_kept_ones_alone(make, kept, tmp_path):
     copy_inputs(run, tmp_path / "ml")
     (tmp_path / "ml/input/data/train/x").write_text("changed")
     assert (run.folder.ml / "input/data/train/x").read_bytes() == b"12345"
+
+
+def test_inputs_are_kept_and_copied_wherever_they_are(make, kept, tmp_path):
+    folder = make("process-1.1")
+    channels = (Channel("a", target="processing/in"), Channel("b", target="processing/in/nested"))
+    job = JobFile("process-1.1", "process", Program((), {}), "", "", "", "", channels=channels)
+    (folder.path / "job.json").write_text(job.to_json())
+    (folder.ml / "processing/in/nested").mkdir(parents=True)
+    (folder.ml / "processing/in/nested/x").write_bytes(b"12345")
+    (folder.ml / "processing/out").mkdir()
+    kept(input_bytes=10).keep(folder, "arn:1", 1.0)  # the five bytes of a channel of training are there too
+    (run,) = kept().list()
+    assert run.has_inputs
+    copy_inputs(run, tmp_path / "ml")
+    assert (tmp_path / "ml/processing/in/nested/x").read_bytes() == b"12345"
+    assert not (tmp_path / "ml/processing/out").exists()
+    again = make("process-2.1")
+    (run.path / "ml/processing").rename(again.ml / "processing")
+    (again.path / "job.json").write_text(job.to_json())
+    kept(input_bytes=9).keep(again, "arn:2", 2.0)
+    assert not kept().newest_of({"process-2.1"}).has_inputs
+    assert [path.name for path in (tmp_path / "kept/process-2.1/ml/processing").iterdir()] == ["out"]

@@ -1,10 +1,13 @@
 """Pipe mode: whole runs whose containers read FIFOs."""
 
+import contextlib
 import gzip
 import json
 import os
 import random
+import re
 import time
+from pathlib import Path
 
 import pytest
 
@@ -52,6 +55,14 @@ def test_an_epoch_is_all_objects_one_behind_the_other_and_each_has_its_fifo(copi
     assert list((run.folder.ml / "input/data").iterdir()) == []
 
 
+def test_a_channel_elsewhere_streams_there(run, store):
+    channel = pipe(store.put("b", "k", b"content"), target="processing/in/put")
+    script = "cd /opt/ml/processing/in; cat put_0; cat put_1"
+    record = carry(run, store, channel, script)
+    assert record.outcome == "completed", run.lines()
+    assert run.lines() == ["contentcontent"]
+
+
 def test_the_first_fifo_waits_for_the_container_and_the_next_comes_with_its_reader(run, store):
     one = store.put("b", "k", b"x\n" * (2 << 20))
     script = (
@@ -97,6 +108,49 @@ def test_nothing_is_fetched_ahead_of_the_reader(run, store):
     (run.folder.path / "run" / "go").touch()
     assert run.wait().outcome == "completed"
     assert len(store.requests) == 30
+
+
+SIZE = 96 << 20
+
+
+def large(kind, store):
+    """A channel of `SIZE` bytes: fetched, decompressed, or picked from lines."""
+    if kind == "lines":
+        line = json.dumps({"a": "x" * 1000, "b": "y" * 20_000})
+        return manifest(store, *[line] * (SIZE // len(line)), attributes=("a",)), SIZE // len(line) * 1008
+    content = bytes(SIZE // 2)
+    packed = gzip.compress(content, 1, mtime=0) if kind == "gzip" else content
+    objects = [store.put("b", str(n), packed) for n in range(2)]
+    return pipe(*objects, gzip=kind == "gzip"), SIZE
+
+
+@pytest.mark.parametrize("kind", ["fetched", "gzip", "lines"])
+def test_neither_memory_nor_disk_grows_with_a_channel(run, store, kind):
+    channel, size = large(kind, store)
+    run.endpoint_url = store.url
+    script = "cat train_0 | wc -c; while ! test -e /run/wildsage/go; do sleep 0.01; done"
+    run.start("noop", program=sh(script), channels=(channel,))
+    eventually(lambda: run.log.exists() and run.lines())
+    (pid,) = supervisors(run.folder.path)
+    status = Path(f"/proc/{pid}/status").read_text()
+    assert int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) < 48 << 10
+    used = sum(path.lstat().st_blocks * 512 for path in run.folder.path.rglob("*"))
+    (run.folder.path / "run" / "go").touch()
+    assert run.wait().outcome == "completed"
+    assert run.lines() == [str(size)]
+    assert used < 1 << 20
+
+
+def supervisors(folder):
+    """Return the process ids of the supervisors of a run."""
+    found = []
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit():
+            with contextlib.suppress(OSError):
+                words = (process / "cmdline").read_bytes().split(b"\0")
+                if b"wildsage.supervisor" in words and b"sh" not in words and bytes(folder) in words:
+                    found.append(int(process.name))
+    return found
 
 
 def test_a_connection_that_breaks_in_the_middle_leaves_no_seam(copies, store):
@@ -213,11 +267,11 @@ def test_a_share_of_lines(copies, store):
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("{", "line 2 is not JSON: "),
-        ("[1]", "line 2 is [1]: each line must be a JSON object"),
-        ({"other": 1}, "line 2 has no attribute 'image-ref' of AttributeNames; its attributes: 'other'"),
-        ({"image-ref": 5}, "line 2 has 5 as 'image-ref': it must be the location of an object"),
-        ({"image-ref": "i/1.jpg"}, "'i/1.jpg' is no S3 location"),
+        ("{", "s3://b/m.manifest, line 2, byte 1: not JSON: "),
+        ("[1]", "line 2: '[1]' is no JSON object, as each line must be"),
+        ({"other": 1}, "line 2: no attribute 'image-ref' of AttributeNames; it has 'other'"),
+        ({"image-ref": 5}, "line 2: 'image-ref' is '5', not the S3 URI of an object"),
+        ({"image-ref": "i/1.jpg"}, "line 2: 'image-ref' is 'i/1.jpg', not the S3 URI of an object"),
         ({"image-ref": "s3://b/absent"}, "S3 key: s3://b/absent does not exist"),
     ],
 )

@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from wildsage.compute.select import BACKENDS
-from wildsage.supervisor.contract import Channel, Limits, Mount, Program
+from wildsage.supervisor.contract import Channel, CheckpointPlace, Limits, Mount, Program
+from wildsage.supervisor.summary import summarize
 
 from .conftest import IMAGES, eventually
+from .object_server import REGION
 
 
 def test_a_run_that_does_nothing_completes(run):
@@ -29,7 +31,7 @@ def test_a_run_that_does_nothing_completes(run):
 
 
 def test_output_goes_to_the_log_and_files_to_the_model(run):
-    record = run.carry("echo", config_files={"hyperparameters.json": '{"a": "1"}\n'})
+    record = run.carry("echo", config_files={"input/config/hyperparameters.json": '{"a": "1"}\n'})
     assert record.outcome == "completed"
     assert run.lines() == ['{"a": "1"}', "hello from algo-1"]
     assert record.log_tail == tuple(run.lines())
@@ -61,6 +63,111 @@ def test_the_longest_runtime_ends_a_run(run):
     record = run.carry("hang", max_runtime_seconds=0.3)
     assert (record.outcome, record.stop_reason) == ("stopped", "max_runtime")
     assert 0.3 <= record.billable_seconds < 5
+
+
+@pytest.mark.parametrize("reason", ["max_wait", "interrupted"])
+def test_a_time_that_the_server_gave_ends_a_run(run, reason):
+    limit = "max_wait_seconds" if reason == "max_wait" else "interrupt_after_seconds"
+    record = run.carry("hang", **{limit: 0.3})
+    assert (record.outcome, record.stop_reason) == ("stopped", reason)
+    # The instance of an interrupted run is gone with all that was on it.
+    assert ("uploading" in run.kinds()) == (reason == "max_wait")
+
+
+def test_who_is_interrupted_may_be_stopped_for_good_meanwhile(run):
+    run.start("hang", stop_grace_seconds=2)
+    run.wait_for("launched")
+    run.folder.request_stop("interrupted")
+    run.wait_for("stopping")
+    run.folder.request_stop()
+    record = run.wait()
+    assert (record.outcome, record.stop_reason) == ("stopped", "requested")
+    assert "uploading" in run.kinds()
+
+
+@pytest.fixture
+def checkpointed(store, tmp_path):
+    """What a run needs to have one checkpoint, and a program that replaces it and waits."""
+    program = tmp_path / "checkpointing"
+    program.mkdir()
+    (program / "train").write_text(CHECKPOINTING)
+    (program / "train").chmod(0o755)
+
+    def options(local):
+        item = store.put("b", "p/step-1", b"1", "step-1")
+        return {
+            "image": program,
+            "checkpoints": CheckpointPlace("b", "p/", local, (item,)),
+            "environment": {"CHECKPOINTS": local},
+            "endpoint_url": store.url,
+            "credentials_url": f"{store.url}/credentials",
+            "region": REGION,
+            "stop_grace_seconds": 20,
+            "needs_opt_ml": False,
+        }
+
+    return options
+
+
+CHECKPOINTING = """#!/bin/sh
+cd "$CHECKPOINTS" || exit 3
+trap 'echo last > on-term; exit 0' TERM
+cat step-1 > seen; echo 2 > step-2; rm step-1
+while :; do sleep 0.05; done
+"""
+
+
+@pytest.mark.parametrize("backend", BACKENDS, ids=lambda backend: backend.name)
+@pytest.mark.parametrize("local", ["/opt/ml/checkpoints", "/else/where"])
+def test_checkpoints_come_and_go_with_the_container(run, store, checkpointed, backend, local):
+    if not backend.probe().available:
+        pytest.skip(backend.probe().reason)
+    wanted = {"/b/p/seen": b"1", "/b/p/step-2": b"2\n"}
+    run.start(**checkpointed(local), sandbox=backend.name)
+    eventually(lambda: store.objects == wanted)
+    run.folder.request_stop("interrupted")
+    record = run.wait()
+    assert (record.outcome, record.exit_code, record.stop_reason) == ("stopped", 0, "interrupted")
+    assert store.objects == {**wanted, "/b/p/on-term": b"last\n"}
+    synced = next(event for event in run.folder.events() if event.kind == "synced")
+    assert {name: synced.detail[name] for name in ("restored", "uploaded", "deleted")} == {
+        "restored": 1, "uploaded": 3, "deleted": 1,
+    }  # fmt: skip
+    assert summarize(run.folder)["checkpoints"] == synced.detail
+
+
+@pytest.mark.parametrize(
+    "backend", [backend for backend in BACKENDS if backend.private], ids=lambda one: one.name
+)
+@pytest.mark.parametrize("local", ["/opt/ml/checkpoints", "/else/where"])
+def test_checkpoints_of_a_container_without_a_network_come_and_go_too(
+    run, store, checkpointed, backend, local
+):
+    if not backend.probe().available:
+        pytest.skip(backend.probe().reason)
+    options = checkpointed(local)
+    port = store.url.rpartition(":")[2]
+    program = options["image"] / "train"
+    reach = f"(exec 3<>/dev/tcp/127.0.0.1/{port}) 2>/dev/null && echo reached; ls /run/wildsage"
+    program.write_text(
+        program.read_text().replace("#!/bin/sh", "#!/bin/bash").replace("cat step-1", f"{reach}; cat step-1")
+    )
+    run.start(**options, sandbox=backend.name, isolated=True)
+    eventually(lambda: store.objects == {"/b/p/seen": b"1", "/b/p/step-2": b"2\n"})
+    run.folder.request_stop("interrupted")
+    assert run.wait().stop_reason == "interrupted"
+    assert store.objects["/b/p/on-term"] == b"last\n"
+    assert set(run.lines()) <= {"Terminated"}, "it reaches nobody and has no token"
+
+
+def test_a_checkpoint_that_may_not_be_stored_ends_the_run(run, store, checkpointed):
+    store.forbidden.add("/b/p/step-2")
+    record = run.carry(**checkpointed("/opt/ml/checkpoints"))
+    assert (record.outcome, record.stop_reason) == ("checkpoint_error", "bad_checkpoint")
+    assert record.message.startswith(
+        "ClientError: Checkpoint upload failed: s3://b/p/step-2 cannot be written"
+    )
+    assert store.objects["/b/p/step-1"] == b"1"
 
 
 def test_the_exit_record_is_written_once_the_lock_is_still_held(run):

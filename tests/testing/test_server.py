@@ -14,6 +14,8 @@ import pytest
 from tests.testing.programs import left_of, start_endless_job, until
 
 from wildsage.cli.main import main
+from wildsage.images.registered import RegisteredImages
+from wildsage.store.layout import Layout
 from wildsage.testing import ServerNotStartedError, server
 
 
@@ -125,6 +127,31 @@ def test_what_failed_is_told_with_its_log(shared):
     assert "column 1 holds 'a', not a number" in told["reason"]
     assert any("UserError" in line for line in told["log"])
     assert shared.happened(time.time()) == []
+
+
+def test_what_became_of_a_processing_job_is_told(shared):
+    began = time.time()
+    account = shared.account
+    sagemaker = account.session().client("sagemaker")
+    RegisteredImages(Layout(shared.data_dir).images).add_command(
+        "shell:1", ["/bin/sh", "-c", "echo lost; exit 3"]
+    )
+    cluster = {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1}
+    sagemaker.create_processing_job(
+        ProcessingJobName="fails",
+        AppSpecification={"ImageUri": "shell:1"},
+        RoleArn=account.role,
+        ProcessingResources={"ClusterConfig": cluster},
+    )
+    until(
+        lambda: (
+            sagemaker.describe_processing_job(ProcessingJobName="fails")["ProcessingJobStatus"] == "Failed"
+        )
+    )
+    (told,) = shared.happened(began)
+    assert (told["kind"], told["name"], told["status"]) == ("processing job", "fails", "Failed")
+    assert "lost, exit code: 3" in told["reason"]
+    assert told["log"] == ["lost"]
 
 
 def test_a_server_that_cannot_start_says_why():

@@ -22,6 +22,7 @@ DECLARED = (
     ChoiceList(name="metrics", choices=("msd", "ssd", "error"), prefixes=("error@",)),
     IntegerTuple(name="signs", choices=(-1, 0, 1)),
     IntegerTuple(name="groups", nested=True),
+    Continuous(name="weight", low=0, automatic=True, words=("balanced",)),
     Text(name="note"),
 )
 
@@ -46,6 +47,9 @@ DECLARED = (
         ("signs", "(1, 0,-1)", (1, 0, -1)),
         ("signs", "(1,)", (1,)),
         ("groups", "[[0, 1], [2]]", [[0, 1], [2]]),
+        ("weight", "Balanced", "balanced"),
+        ("weight", "auto", "auto"),
+        ("weight", "2", 2.0),
         ("note", "anything", "anything"),
     ],
 )
@@ -63,6 +67,11 @@ def test_texts_become_values(name, text, value):
         ("k", "inf", "an integer"),
         ("k", "1e999", "an integer"),
         ("factor", "often", "one of the following: 'auto'; or an integer greater than or equal to 1"),
+        (
+            "weight",
+            "even",
+            "one of the following: 'auto', 'balanced'; or a number greater than or equal to 0",
+        ),
         ("eta", "1.01", "a number greater than or equal to 0 and less than or equal to 1"),
         ("eta", "nan", "a number"),
         ("subsample", "0", "a number greater than 0 and less"),

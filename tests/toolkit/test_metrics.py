@@ -21,6 +21,7 @@ def test_lines_have_the_form_that_the_expressions_of_aws_find(log):
     metrics.quality("train", "loss", 2.0, epoch=0)
     metrics.quality("train", "loss", 12.42, epoch=0, batch=5)
     metrics.quality("validation", "accuracy", 1.0, "score")
+    metrics.quality("test", "binary_f_1.000", 0.25, "score", metric="binary_f_beta")
     metrics.progress(1, 5)
     metrics.throughput(1000, 2)
     metrics.score("test", "msd", 0.5)
@@ -29,6 +30,8 @@ def test_lines_have_the_form_that_the_expressions_of_aws_find(log):
     assert "#quality_metric: host=algo-1, epoch=0, train loss <loss>=2.0\n" in text
     assert "#quality_metric: host=algo-1, epoch=0, batch=5 train loss <loss>=12.42\n" in text
     assert "#quality_metric: host=algo-1, validation accuracy <score>=1.0\n" in text
+    assert "#quality_metric: host=algo-1, test binary_f_1.000 <score>=0.25\n" in text
+    assert metrics.last["test:binary_f_beta"] == 0.25
     assert "#test_score (algo-1) : ('msd', 0.5)\n" in text
     assert re.search(PROGRESS_PATTERN, text)[1] == "20.0"
     assert float(re.search(THROUGHPUT_PATTERN, text)[1]) == 500

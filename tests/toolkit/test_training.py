@@ -136,4 +136,4 @@ def test_wrong_arguments_show_the_usage():
         [sys.executable, "-m", "wildsage.toolkit", "dance"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 2
-    assert "train|serve MODULE" in done.stderr
+    assert "train|serve|kernels MODULE" in done.stderr

@@ -7,13 +7,23 @@ from wildsage.toolkit.resolve import load_spec as _load
 from wildsage.toolkit.spec import AlgorithmSpec
 
 MODULES: Final[Mapping[str, str]] = {
+    "factorization-machines": "wildsage.algorithms.factorization_machines",
     "kmeans": "wildsage.algorithms.kmeans",
+    "knn": "wildsage.algorithms.knn",
+    "linear-learner": "wildsage.algorithms.linear_learner",
+    "pca": "wildsage.algorithms.pca",
+    "randomcutforest": "wildsage.algorithms.randomcutforest",
     "xgboost": "wildsage.algorithms.xgboost",
 }
 """Package by the algorithm's name."""
 
 REPOSITORIES: Final[Mapping[str, str]] = {
+    "factorization-machines": "factorization-machines",
     "kmeans": "kmeans",
+    "knn": "knn",
+    "linear-learner": "linear-learner",
+    "pca": "pca",
+    "randomcutforest": "randomcutforest",
     "sagemaker-xgboost": "xgboost",
     "xgboost": "xgboost",
 }

@@ -10,14 +10,13 @@ from typing import Any
 
 from wildsage.aws.http import HttpRequest, HttpResponse
 from wildsage.core.clock import Clock
-from wildsage.jobs.launch import LOG_GROUP
+from wildsage.jobs.kinds import KINDS
 from wildsage.services.authorization import Roles
 from wildsage.serving.deployments import ENDPOINT
 from wildsage.store.access_keys import DEFAULT_EXECUTION_ROLE, OWNER_SESSION, AccessKeys
 from wildsage.store.log_groups import GroupNotFoundError
 from wildsage.store.logs import LogStreams
 from wildsage.store.resources import Resource, Resources
-from wildsage.store.runs import TRAINING_JOB
 
 PATH = "/_wildsage/ephemeral"
 _LIFETIME_SECONDS = 365 * 24 * 3600.0
@@ -76,9 +75,10 @@ class Ephemeral:
 
     def _happened(self, since: float) -> Iterator[Mapping[str, Any]]:
         """Yield what changed since a moment and what it logged; an endpoint counts where it logged only."""
-        for job in self._resources.everywhere(TRAINING_JOB, modified_after=since):
-            lines = self._log(job, LOG_GROUP, f"{job.key.name}/", since)
-            yield _show("training job", job, lines)
+        for kind in KINDS.values():
+            for job in self._resources.everywhere(kind.name, modified_after=since):
+                lines = self._log(job, kind.log_group, f"{job.key.name}/", since)
+                yield _show(kind.noun, job, lines)
         for endpoint in self._resources.everywhere(ENDPOINT):
             lines = self._log(endpoint, f"/aws/sagemaker/Endpoints/{endpoint.key.name}", "", since)
             if lines or endpoint.modified_at >= since:

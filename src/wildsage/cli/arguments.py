@@ -3,6 +3,8 @@
 import argparse
 import re
 
+from wildsage.cli.things import THINGS
+
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
@@ -12,11 +14,15 @@ def add_name(parser: argparse.ArgumentParser, whose: str) -> None:
 
 
 def add_kind(parser: argparse.ArgumentParser) -> None:
-    """Let a subcommand be told which of a job and an endpoint of one name is meant: ``kind``, None for either."""
+    """Let a subcommand be told which of several things of one name is meant: ``kind``, None for any."""
     which = parser.add_mutually_exclusive_group()
-    for kind in ("job", "endpoint"):
+    for thing in THINGS:
         which.add_argument(
-            f"--{kind}", dest="kind", action="store_const", const=kind, help=f"where both exist: the {kind}"
+            f"--{thing.option}",
+            dest="kind",
+            action="store_const",
+            const=thing.option,
+            help=f"where several have the name: the {thing.noun}",
         )
 
 

@@ -36,7 +36,16 @@ def start(arguments: argparse.Namespace) -> int:
     layout = Layout(arguments.data_dir)
     make_data_dir(layout)
     command = [sys.executable, "-m", "wildsage", "up", "--data-dir", str(arguments.data_dir)]
-    for name in ("port", "account", "region", "log_format", "log_level", "keep_failed"):
+    for name in (
+        "port",
+        "account",
+        "region",
+        "log_format",
+        "log_level",
+        "keep_failed",
+        "spot_interruptions",
+        "spot_seed",
+    ):
         value = getattr(arguments, name, None)
         if value is not None:
             command += [f"--{name.replace('_', '-')}", str(value)]

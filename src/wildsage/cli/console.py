@@ -76,6 +76,23 @@ def what_keeps_running(count: int) -> str:
     )
 
 
+def generated(document: str, arguments: Namespace) -> None:
+    """Print a generated document; with ``--write FILE`` write it, with ``--check FILE`` compare it.
+
+    Raises
+    ------
+    CommandError
+        If the file is not up to date.
+    """
+    if arguments.write:
+        arguments.write.write_text(document)
+    elif arguments.check:
+        if not arguments.check.is_file() or arguments.check.read_text() != document:
+            raise CommandError(f"{arguments.check} is not up to date: run `make docs`")
+    else:
+        print(document)
+
+
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Lay out rows below a header, columns two spaces apart."""
     lines = [list(header), *[list(row) for row in rows]]

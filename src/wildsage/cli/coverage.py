@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 from wildsage.app import Application, Settings
 from wildsage.aws.coverage import render_coverage
-from wildsage.cli.console import CommandError
+from wildsage.cli.console import generated
 from wildsage.compute.plain import Plain
 from wildsage.core.clock import SystemClock
 from wildsage.observe.health import Health
@@ -43,11 +43,5 @@ def execute(arguments: argparse.Namespace) -> int:
     document = render_coverage(
         all_operations(), members=arguments.members or bool(arguments.write or arguments.check)
     )
-    if arguments.write:
-        arguments.write.write_text(document)
-    elif arguments.check:
-        if not arguments.check.is_file() or arguments.check.read_text() != document:
-            raise CommandError(f"{arguments.check} is not up to date: run `make docs`")
-    else:
-        print(document)
+    generated(document, arguments)
     return 0

@@ -11,6 +11,7 @@ from wildsage import __version__
 from wildsage.cli.console import table
 from wildsage.cli.server import default_cache_dir
 from wildsage.clients.discovery import ServerNotRunningError, find_server
+from wildsage.compute.engine import ENGINES, Engine
 from wildsage.compute.select import probe_all
 from wildsage.store.layout import Layout
 from wildsage.supervisor.lazy_view import obstacle
@@ -37,6 +38,7 @@ def execute(arguments: argparse.Namespace) -> int:
     for level, (name, probe) in enumerate(probes.items(), 1):
         state = ("used" if name == best else "ok") if probe.available else "no"
         rows.append((f"sandbox {level}: {name}", state, probe.reason))
+    rows += map(_engine_row, ENGINES)
     rows.append(_fast_file_row())
     for module, (extra, what) in _EXTRAS.items():
         present = importlib.util.find_spec(module) is not None
@@ -52,6 +54,21 @@ def _server_row(arguments: argparse.Namespace) -> tuple[str, str, str]:
     except ServerNotRunningError as error:
         return "server", "down", str(error)
     return "server", "ok", f"{server.url}, process {server.pid}, account {server.account}"
+
+
+def _engine_row(engine: Engine) -> tuple[str, str, str]:
+    what = f"containers: {engine.name}"
+    if not engine.is_installed:
+        return what, "absent", engine.probe().reason
+    probe = engine.probe()
+    if not probe.available:
+        return what, "no", probe.reason
+    limits = engine.calling().limits
+    loose = [
+        f"{limit} {mechanism}" for limit, mechanism in limits.items() if mechanism.startswith("not held")
+    ]
+    ways = " ".join(engine.calling().engine)
+    return what, "ok", "; ".join(filter(None, (f"called with {ways}" if ways else "", *loose)))
 
 
 def _fast_file_row() -> tuple[str, str, str]:

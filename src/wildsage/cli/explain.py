@@ -16,7 +16,7 @@ _SHOWN_LINES = 10
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the subcommand."""
     parser = subparsers.add_parser("explain")
-    add_name(parser, "training job or endpoint")
+    add_name(parser, "job or endpoint")
     add_kind(parser)
     parser.add_argument("--json", action="store_true", help="everything, as JSON")
     add_region(parser)
@@ -45,6 +45,7 @@ def lines_of(explanation: Mapping[str, Any]) -> Iterator[str]:
         ],
     )
     yield from _instance(explanation)
+    yield from _trials(explanation)
     for run in explanation["runs"]:
         yield ""
         yield from _run(run)
@@ -73,14 +74,25 @@ def _instance(explanation: Mapping[str, Any]) -> Iterator[str]:
         yield f"configuration  {explanation['config']}"
     if "image" not in explanation:
         return
-    instance = explanation["instance"]
     yield ""
     yield f"image     {explanation['image']}"
-    gpus = f", {instance['gpus']} GPUs" if instance["gpus"] else ""
-    yield (
-        f"instance  {instance['type']}: {instance['vcpus']} vCPUs, {instance['memory_gib']:g} GiB{gpus} on AWS;"
-        f" here {_limits(instance['limits'])}"
-    )
+    for instance in explanation["instances"]:
+        gpus = f", {instance['gpus']} GPUs" if instance["gpus"] else ""
+        count = f"{instance['count']} of " if instance["count"] > 1 else ""
+        yield (
+            f"instance  {count}{instance['type']}: {instance['vcpus']} vCPUs,"
+            f" {instance['memory_gib']:g} GiB{gpus} on AWS; here {_limits(instance['limits'])}"
+        )
+
+
+def _trials(explanation: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what became of the training jobs of a tuning job."""
+    if "trials" not in explanation:
+        return
+    counts = (f"{count} {status}" for status, count in explanation["trials"].items() if count)
+    yield ""
+    yield f"training jobs  {', '.join(counts) or 'none'}"
+    yield from _list("failed:", [f"{one['job']}: {one['reason']}" for one in explanation["failures"]])
 
 
 def _limits(limits: Mapping[str, float]) -> str:
@@ -94,6 +106,7 @@ def _limits(limits: Mapping[str, float]) -> str:
 def _run(run: Mapping[str, Any]) -> Iterator[str]:
     """Yield what one run was: an attempt of a job, a worker of an endpoint."""
     title = f"attempt {run['attempt']}" if "attempt" in run else f"worker of {run.get('variant', '?')}"
+    title += f" on {run['host']}" if "host" in run else ""
     yield f"{title} ({run['run_id']})"
     rows = [(name, text) for name, text in _facts(run) if text]
     if rows:
@@ -130,16 +143,33 @@ def _facts(run: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if "ending" in run:
         yield "because", ": ".join(filter(None, (run["ending"]["kind"], run["ending"]["detail"])))
     artifacts = run.get("artifacts", {})
+    yield from _checkpoints(run.get("checkpoints"))
     yield "wrote", ", ".join(f"{name} ({size(count)})" for name, count in artifacts.items())
+
+
+def _checkpoints(done: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
+    if done is None:
+        return
+    restored = done["restored"]
+    words = [f"{restored} object{'s' * (restored != 1)} brought back"]
+    if "uploaded" in done:
+        words.append(_objects({"objects": done["uploaded"], "bytes": done["uploaded_bytes"]}) + " stored")
+        words.append(f"{done['deleted']} deleted")
+        if done["unfinished"]:
+            words.append(
+                f"not stored, for they were being written at the end: {', '.join(done['unfinished'])}"
+            )
+    yield "checkpoints", ", ".join(words)
 
 
 def _image(image: Mapping[str, Any]) -> str:
     if not image:
         return ""
     versions = [f"{name} {version}" for name, version in image.get("versions", {}).items()]
-    parts = [f"Python {image['python']}", *versions]
+    parts = [*([f"Python {image['python']}"] if "python" in image else []), *versions]
     where = f" in {image['environment']}" if "environment" in image else ""
-    return f"{image['name']} ({image['kind']}){where}: {', '.join(parts)}"
+    runs = f"{image['name']} ({image['kind']}){where}"
+    return f"{runs}: {', '.join(parts)}" if parts else runs
 
 
 def _exit(ending: Mapping[str, Any], run: Mapping[str, Any]) -> str:
@@ -150,7 +180,7 @@ def _exit(ending: Mapping[str, Any], run: Mapping[str, Any]) -> str:
     if "signal" in ending:
         words.append(ending["signal"])
     if "stop_reason" in ending:
-        limit = f" of {run['max_runtime_seconds']} s" if ending["stop_reason"] == "max_runtime" else ""
+        limit = f" of {run['max_runtime_seconds']:g} s" if ending["stop_reason"] == "max_runtime" else ""
         words.append(f"stopped: {ending['stop_reason']}{limit}, {run['stop_grace_seconds']:g} s of grace")
     if "message" in ending:
         words.append(ending["message"])
@@ -161,6 +191,8 @@ def _ending(explanation: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     if "model" in explanation:
         yield f"model      {explanation['model']}"
+    for uri in explanation.get("outputs", ()):
+        yield f"output     {uri}"
     if "kept" in explanation:
         kept = explanation["kept"]
         inputs = "with its inputs" if kept["has_inputs"] else "without its inputs"

@@ -11,8 +11,8 @@ from botocore.exceptions import ClientError
 from wildsage.cli.arguments import add_kind, add_name, add_region
 from wildsage.cli.client import asking, client
 from wildsage.cli.console import CommandError
+from wildsage.cli.things import THINGS, Thing, choices
 
-_GROUPS = {"job": "/aws/sagemaker/TrainingJobs", "endpoint": "/aws/sagemaker/Endpoints/{name}"}
 _POLL_SECONDS = 0.5
 _ENDED = ("Completed", "Failed", "Stopped")
 
@@ -20,7 +20,7 @@ _ENDED = ("Completed", "Failed", "Stopped")
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the subcommand."""
     parser = subparsers.add_parser("logs")
-    add_name(parser, "training job or endpoint")
+    add_name(parser, "job or endpoint")
     parser.add_argument(
         "-f", "--follow", action="store_true", help="wait for more until the job or endpoint ends"
     )
@@ -36,7 +36,7 @@ def execute(arguments: argparse.Namespace) -> int:
     Raises
     ------
     CommandError
-        If there is no such log, or one of a job and one of an endpoint and no word which is meant.
+        If there is no such log, or several and no word which is meant.
     """
     logs = client(arguments, "logs")
     sagemaker = client(arguments, "sagemaker")
@@ -46,8 +46,8 @@ def execute(arguments: argparse.Namespace) -> int:
         found = list(_streams(logs, arguments.name, arguments.kind))
         if len({group for group, _ in found}) > 1:
             raise CommandError(
-                f"there are logs of a training job and of an endpoint named {arguments.name}: say which with"
-                " --job or --endpoint"
+                f"there are logs of several things named {arguments.name}:"
+                f" say which with {choices(_meant(None))}"
             )
         for group, stream in found:
             _print_new(logs, group, stream, tokens)
@@ -58,10 +58,14 @@ def execute(arguments: argparse.Namespace) -> int:
         time.sleep(_POLL_SECONDS)
 
 
+def _meant(kind: str | None) -> list[Thing]:
+    return [thing for thing in THINGS if thing.group and kind in (None, thing.option)]
+
+
 def _streams(logs: Any, name: str, kind: str | None) -> Iterator[tuple[str, str]]:
-    for template in [_GROUPS[kind]] if kind else _GROUPS.values():
-        group = template.format(name=name)
-        prefix = {} if "{name}" in template else {"logStreamNamePrefix": f"{name}/"}
+    for thing in _meant(kind):
+        group = thing.group.format(name=name)
+        prefix = {"logStreamNamePrefix": thing.prefix.format(name=name)} if thing.prefix else {}
         try:
             for page in logs.get_paginator("describe_log_streams").paginate(logGroupName=group, **prefix):
                 for stream in page["logStreams"]:
@@ -84,13 +88,8 @@ def _print_new(logs: Any, group: str, stream: str, tokens: dict[tuple[str, str],
 
 def _may_say_more(sagemaker: Any, name: str, kind: str | None) -> bool:
     """Tell whether there is such a job, and it has not ended, or such an endpoint."""
-    if kind != "endpoint":
+    for thing in _meant(kind):
         with contextlib.suppress(ClientError):
-            job = sagemaker.describe_training_job(TrainingJobName=name)
-            if job["TrainingJobStatus"] not in _ENDED:
+            if thing.describe(sagemaker, name).get(f"{thing.word}Status") not in _ENDED:
                 return True
-    if kind != "job":
-        with contextlib.suppress(ClientError):
-            sagemaker.describe_endpoint(EndpointName=name)
-            return True
     return False

@@ -5,11 +5,7 @@ import argparse
 from wildsage.cli.arguments import add_region
 from wildsage.cli.client import asking, client
 from wildsage.cli.console import table
-
-_LISTS = (
-    ("training-job", "list_training_jobs", "TrainingJobSummaries", "TrainingJob"),
-    ("endpoint", "list_endpoints", "Endpoints", "Endpoint"),
-)
+from wildsage.cli.things import THINGS
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -25,13 +21,13 @@ def execute(arguments: argparse.Namespace) -> int:
     """Print one line for each resource."""
     sagemaker = client(arguments, "sagemaker")
     rows = []
-    for kind, method, member, prefix in _LISTS:
-        pages = sagemaker.get_paginator(method).paginate(
+    for thing in THINGS:
+        pages = sagemaker.get_paginator(f"list_{thing.method}s").paginate(
             SortBy="CreationTime", SortOrder="Descending", PaginationConfig={"MaxItems": arguments.n}
         )
-        for item in pages.search(f"{member}[]"):
+        for item in pages.search(f"{thing.summaries}[]"):
             created = f"{item['CreationTime']:%F %T}"
-            rows.append((kind, item[f"{prefix}Name"], item[f"{prefix}Status"], created))
+            rows.append((thing.kind, item[f"{thing.word}Name"], item[f"{thing.word}Status"], created))
     print(table(("KIND", "NAME", "STATUS", "CREATED"), rows))
     return 0
 

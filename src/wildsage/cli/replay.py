@@ -24,10 +24,10 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     """Declare the subcommand."""
     parser = subparsers.add_parser(
         "replay",
-        description="Run the container of a training job again: same image, hyperparameters, sandbox and limits, the"
-        " inputs that were kept or the same channels staged again. Its log goes to the terminal, its output nowhere.",
+        description="Run the container of a job again: same image, parameters, sandbox and limits, the"
+        " inputs that were kept or the same ones staged again. Its log goes to the terminal, its output nowhere.",
     )
-    add_name(parser, "training job")
+    add_name(parser, "job")
     parser.add_argument(
         "--shell",
         action="store_true",

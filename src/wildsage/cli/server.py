@@ -60,6 +60,8 @@ class Wishes:
         See `wildsage.app.Settings`.
     keep_failed
         How many folders of failed runs are kept.
+    spot_interruptions, spot_seed
+        See `wildsage.jobs.spot.SpotMarket`.
     """
 
     data_dir: Path
@@ -69,6 +71,8 @@ class Wishes:
     create_roles: bool = False
     ephemeral_token: str = ""
     keep_failed: int | None = None
+    spot_interruptions: float = 0.0
+    spot_seed: int = 0
 
 
 def default_cache_dir() -> Path:
@@ -321,6 +325,7 @@ async def _application(
         create_roles=wishes.create_roles,
         ephemeral_token=wishes.ephemeral_token,
         keep_failed=wishes.keep_failed,
+        market=app.SpotMarket(wishes.spot_interruptions, wishes.spot_seed),
     )
     with _refusing(layout):
         application: Application = app.Application(settings, store, health, SystemClock(), sandbox)

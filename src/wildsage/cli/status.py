@@ -5,11 +5,7 @@ import argparse
 from wildsage.cli.arguments import add_region
 from wildsage.cli.client import asking, client
 from wildsage.cli.console import running_server, table
-
-_LISTS = (
-    ("training jobs", "list_training_jobs", "TrainingJobSummaries", "TrainingJobStatus"),
-    ("endpoints", "list_endpoints", "Endpoints", "EndpointStatus"),
-)
+from wildsage.cli.things import THINGS
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -29,11 +25,13 @@ def execute(arguments: argparse.Namespace) -> int:
     print(f"state      {arguments.data_dir}")
     sagemaker = client(arguments, "sagemaker")
     rows = []
-    for label, method, member, status in _LISTS:
+    for thing in THINGS:
         counts: dict[str, int] = {}
-        for page in sagemaker.get_paginator(method).paginate():
-            for item in page[member]:
-                counts[item[status]] = counts.get(item[status], 0) + 1
-        rows.append((label, ", ".join(f"{count} {name}" for name, count in sorted(counts.items())) or "none"))
+        for page in sagemaker.get_paginator(f"list_{thing.method}s").paginate():
+            for item in page[thing.summaries]:
+                status = item[f"{thing.word}Status"]
+                counts[status] = counts.get(status, 0) + 1
+        said = ", ".join(f"{count} {name}" for name, count in sorted(counts.items())) or "none"
+        rows.append((f"{thing.noun}s", said))
     print(table(("", ""), rows).strip("\n"))
     return 0

@@ -9,6 +9,7 @@ from wildsage.store.layout import Layout
 from wildsage.supervisor.liveness import living
 
 _LARGEST_PORT = 65_535
+_LARGEST_RATE = 36_000
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -46,7 +47,33 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         metavar="N",
         help="keep the folders of the newest N failed runs for `wildsage replay` (default: 20; 0: none)",
     )
+    parser.add_argument(
+        "--spot-interruptions",
+        type=_rate,
+        metavar="PER_HOUR",
+        default=0.0,
+        help="take the capacity of each spot job back about so many times an hour (default: 0, never)",
+    )
+    parser.add_argument(
+        "--spot-seed",
+        type=int,
+        metavar="N",
+        default=0,
+        help="another number interrupts the same jobs at other moments (default: 0)",
+    )
     parser.set_defaults(execute=execute)
+
+
+def _rate(text: str) -> float:
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = -1.0
+    if not 0 <= rate <= _LARGEST_RATE:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no rate: give 0 to {_LARGEST_RATE} interruptions an hour"
+        )
+    return rate
 
 
 def _port(text: str) -> int:
@@ -76,6 +103,8 @@ def execute(arguments: argparse.Namespace) -> int:
         region=arguments.region,
         create_roles=arguments.create_roles,
         keep_failed=arguments.keep_failed,
+        spot_interruptions=arguments.spot_interruptions,
+        spot_seed=arguments.spot_seed,
     )
     log_to(Layout(arguments.data_dir).server_log, arguments.log_format, arguments.log_level)
     server.serve(wishes, on_ready=announce)

@@ -9,6 +9,7 @@ from pathlib import Path
 from wildsage.clients.discovery import ServerInfo
 from wildsage.clients.profiles import Profiles
 from wildsage.clients.trust import BUNDLE_VARIABLES, write_bundle
+from wildsage.images.remote_functions import DEFAULT_IMAGE
 from wildsage.store.layout import Layout
 
 SAVED = "WILDSAGE_SAVED_ENVIRONMENT"
@@ -36,6 +37,9 @@ _UNSET = (
     "AWS_USE_FIPS_ENDPOINT",
     "AWS_USE_DUALSTACK_ENDPOINT",
 )
+_DEFAULT_IMAGE = "SAGEMAKER_INTERNAL_IMAGE_URI"
+"""The image that remote functions run in unless they name one, as Studio gives it to the SDKs."""
+
 _UNSET_PREFIXES = ("AWS_ENDPOINT_URL_", "AWS_CONTAINER_", "AWS_BEARER_TOKEN_")
 
 
@@ -73,6 +77,8 @@ class Bringing:
         if not (environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or profiles.has_region):
             changes |= dict.fromkeys(("AWS_REGION", "AWS_DEFAULT_REGION"), self.server.region)
         changes |= {"AWS_ENDPOINT_URL": self.proxy_url, "AWS_EC2_METADATA_DISABLED": "true"}
+        if not environ.get(_DEFAULT_IMAGE):
+            changes[_DEFAULT_IMAGE] = DEFAULT_IMAGE
         changes |= dict.fromkeys(BUNDLE_VARIABLES, bundle)
         for name in ("HTTP_PROXY", "HTTPS_PROXY"):
             changes |= {name: self.proxy_url, name.lower(): self.proxy_url}

@@ -40,6 +40,7 @@ _SLEEPERS = (
     "sagemaker.core.helper.session_helper",
     "sagemaker.core.processing",
     "sagemaker.core.remote_function.client",
+    "sagemaker.core.remote_function.job",
     "sagemaker.core.transformer",
     "sagemaker.mlops.feature_store.feature_utils",
     "sagemaker.serve.deployment_progress",

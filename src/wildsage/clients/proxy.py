@@ -79,10 +79,12 @@ class Proxy:
         OSError
             If the port is taken.
         """
-        self._listener = await asyncio.start_server(
-            self._serve, _ADDRESS, port, limit=STREAM_LIMIT, backlog=_BACKLOG
-        )
-        return f"http://{_ADDRESS}:{self._listener.sockets[0].getsockname()[1]}"
+        return await self.serve_on(socket.create_server((_ADDRESS, port), backlog=_BACKLOG))
+
+    async def serve_on(self, listener: socket.socket) -> str:
+        """Serve a socket that listens, which is the proxy's from now on; return the proxy's URL."""
+        self._listener = await asyncio.start_server(self._serve, sock=listener, limit=STREAM_LIMIT)
+        return f"http://{_ADDRESS}:{listener.getsockname()[1]}"
 
     async def close(self) -> None:
         """Stop listening and end every connection."""

@@ -17,6 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from wildsage.compute.shared_network import SharedNetwork
+from wildsage.core.engine_images import EngineImage
+
 
 class LaunchError(Exception):
     """The container could not be started; the fault is the sandbox's, not the container's."""
@@ -45,6 +48,25 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Door:
+    """A port on the loopback of a container with a network of its own, and how it is reached.
+
+    Attributes
+    ----------
+    socket
+        On this machine: whoever connects to it reaches the port.
+    port
+        In the container.
+    way_out
+        A port of this machine's loopback that the container finds on its own; None: none.
+    """
+
+    socket: str
+    port: int
+    way_out: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Container:
     """One container to start.
 
@@ -60,10 +82,16 @@ class Container:
         Its name, and the addresses of the hosts of its job by name.
     isolated
         No network but its own loopback.
+    network
+        Of an isolated container: the loopback that it shares with the other hosts of its job; None: nobody has it.
     needs_opt_ml
         It opens ``/opt/ml`` by that very name, so translated paths do not help it.
     stdin
         Descriptor of its input; None: an empty one.
+    image
+        What an engine's backend runs; all others run what this machine has.
+    door
+        Of an image that serves: it has a network of its own, in which it may listen on the port it likes.
     """
 
     argv: tuple[str, ...]
@@ -75,8 +103,11 @@ class Container:
     hosts: Mapping[str, str] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
     isolated: bool = False
+    network: SharedNetwork | None = None
     needs_opt_ml: bool = False
     stdin: int | None = None
+    image: EngineImage | None = None
+    door: Door | None = None
 
 
 @dataclass(frozen=True, slots=True)

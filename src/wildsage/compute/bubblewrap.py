@@ -45,7 +45,7 @@ class Bubblewrap:
             inner = (*_EXEC, container.working_directory, *container.argv)
             return [program, "--args", str(descriptor), "--", *inner]
 
-        started = spawn(command, orders, container.limits, stdout, stderr, container.stdin)
+        started = spawn(command, orders, container, stdout, stderr)
         return ContainerProcess(started.process, started.status, started.confinement)
 
 
@@ -59,7 +59,7 @@ def _options(container: Container) -> list[str]:
         options += ["--ro-bind", path, path]
     options += ["--unshare-pid", "--unshare-ipc", "--unshare-uts", "--hostname", container.hostname]
     options += ["--die-with-parent", "--new-session"]
-    if container.isolated:
+    if container.isolated and container.network is None:
         options.append("--unshare-net")
     if os.geteuid() == 0:
         options += ["--cap-drop", "ALL"]

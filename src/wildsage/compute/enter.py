@@ -162,9 +162,14 @@ def _drop_inheritable_capabilities() -> None:
 
 def _supervise(spec: Specification) -> int:
     """Start the command, reap whatever ends, and return the command's exit code."""
+    # A signal that comes between fork and exec is the command's, not for the handler that it still has.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     command = os.fork()
     if command == 0:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         _execute(spec)
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
     while True:
         child, status = os.wait()
         if child == command:
@@ -185,6 +190,14 @@ def _unshare(spec: Specification) -> None:
         _unshare_as(user, group, flags)
     if spec.isolated:
         _raise_loopback()
+
+
+def enter_network_namespace() -> None:
+    """Move this process into a network namespace of its own, where loopback alone is up."""
+    user, group = os.geteuid(), os.getegid()
+    if user != 0 or _libc.unshare(_CLONE_NEWNET) != 0:
+        _unshare_as(user, group, _CLONE_NEWNET)
+    _raise_loopback()
 
 
 def _unshare_as(user: int, group: int, flags: int) -> None:

@@ -7,7 +7,7 @@ absent by construction.
 """
 
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -49,8 +49,13 @@ _LOOPBACK = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n"
 
 def hosts_file(hostname: str, hosts: Mapping[str, str]) -> str:
     """Return the text of ``/etc/hosts``: loopback, the container itself, the hosts of its job."""
-    known = {hostname: "127.0.0.1", **hosts}
+    known = known_hosts(hostname, hosts)
     return _LOOPBACK + "".join(f"{address} {name}\n" for name, address in known.items())
+
+
+def known_hosts(hostname: str, hosts: Mapping[str, str]) -> Mapping[str, str]:
+    """Return addresses by name: the container itself, and the hosts of its job."""
+    return {hostname: "127.0.0.1", **hosts}
 
 
 def read_only_proc() -> list[str]:
@@ -77,13 +82,25 @@ def prepare_root(container: Container) -> list[Mount]:
     mounts = [*_system(root), *_etc(container), *_opt(root)]
     mounts += [Mount(path, path) for path in _READABLE_STATE if Path(path).is_dir()]
     mounts += sorted(container.mounts, key=lambda mount: mount.target.count("/"))
+    refuse_visible_root(root, mounts)
+    for mount in mounts:
+        _make_mount_point(root, mount)
+    return mounts
+
+
+def refuse_visible_root(root: Path, mounts: Sequence[Mount]) -> None:
+    """Refuse mounts that show a container what lies beside its root: other runs, the store.
+
+    Raises
+    ------
+    UnavailableError
+        If the root lies in a folder that is to be mounted.
+    """
     for mount in mounts:
         if root.resolve().is_relative_to(Path(mount.source).resolve()):
             raise UnavailableError(
                 f"{root} is inside {mount.source}, which containers see: put the data directory elsewhere"
             )
-        _make_mount_point(root, mount)
-    return mounts
 
 
 def _system(root: Path) -> Iterator[Mount]:

@@ -6,6 +6,7 @@ one, its time and memory are counted for nobody, and it may still be ending when
 
 import ctypes
 import os
+import resource
 import select
 from contextlib import suppress
 
@@ -30,3 +31,15 @@ def reap_orphan(pid: int, patience: float) -> None:
         finally:
             os.close(descriptor)
         os.waitpid(pid, os.WNOHANG)
+
+
+def usage_of_children() -> dict[str, float]:
+    """Return the peak memory of the container's largest process, and the processor time of all of them.
+
+    Of those that somebody waited for, as `reap_orphan` does; what is killed with the container is not counted.
+    """
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return {
+        "peak_memory_bytes": used.ru_maxrss * 1024,
+        "cpu_seconds": round(used.ru_utime + used.ru_stime, 3),
+    }

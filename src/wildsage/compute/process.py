@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from wildsage.compute.base import LaunchError
@@ -15,6 +16,8 @@ from wildsage.compute.limits import Confinement
 from wildsage.compute.orphans import reap_orphan
 
 _PID_PATIENCE_SECONDS = 2.0
+_COMMAND_PATIENCE_SECONDS = 10.0
+_STEP_SECONDS = 0.002
 _ORPHAN_PATIENCE_SECONDS = 5.0
 
 
@@ -36,7 +39,7 @@ class ContainerProcess:
         self._confinement = confinement
         self._report: dict[str, Any] = {}
         self._unread = b""
-        self._killed = False
+        self._killed = self._terminated = False
         os.set_blocking(status, False)
 
     @property
@@ -53,7 +56,9 @@ class ContainerProcess:
             self._read_status()
         if "child-pid" in self._report:
             reap_orphan(self._report["child-pid"], _ORPHAN_PATIENCE_SECONDS)
-        if code > 0 and "exit-code" not in self._report and not self._killed:
+        # A command that SIGTERM ended on its way to exec counts as begun.
+        is_ended_by_us = self._killed or (self._terminated and code == 128 + signal.SIGTERM)
+        if code > 0 and "exit-code" not in self._report and not is_ended_by_us:
             raise LaunchError(f"the sandbox could not be set up (its launcher ended with code {code})")
         if code < 0:
             return 128 - code
@@ -63,6 +68,8 @@ class ContainerProcess:
         """Send SIGTERM to the command's process group."""
         leader = self._leader()
         if leader is not None and self._process.poll() is None:
+            self._await_command(leader)
+            self._terminated = True
             with suppress(ProcessLookupError):
                 os.killpg(leader, signal.SIGTERM)
 
@@ -96,6 +103,15 @@ class ContainerProcess:
             return bool(select.select([descriptor], [], [], timeout)[0])
         finally:
             os.close(descriptor)
+
+    def _await_command(self, leader: int) -> None:
+        """Wait until the command is there: the first process of a PID namespace takes no notice of SIGTERM."""
+        deadline = time.monotonic() + _COMMAND_PATIENCE_SECONDS
+        children = Path(f"/proc/{leader}/task/{leader}/children")
+        with suppress(OSError):  # the end came, or the kernel does not tell
+            while not children.read_text() and time.monotonic() < deadline:
+                if self._ended_within(_STEP_SECONDS):
+                    return
 
     def _leader(self) -> int | None:
         deadline = time.monotonic() + _PID_PATIENCE_SECONDS

@@ -41,7 +41,7 @@ def start(
             "mounts": [(mount.source, mount.target, mount.writable) for mount in mounts],
             "read_only": read_only_proc(),
             "hostname": container.hostname,
-            "isolated": container.isolated,
+            "isolated": container.isolated and container.network is None,
             "private": private,
             "launcher": os.getpid(),
             "status": report,
@@ -52,4 +52,4 @@ def start(
     def command(descriptor: int) -> Sequence[str]:
         return [sys.executable, "-I", "-S", str(_SCRIPT), str(descriptor)]
 
-    return spawn(command, specification, container.limits, stdout, stderr, container.stdin)
+    return spawn(command, specification, container, stdout, stderr)

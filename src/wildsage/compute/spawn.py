@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from wildsage.compute.base import LaunchError, Limits
+from wildsage.compute.base import Container, LaunchError
 from wildsage.compute.limits import Confinement, confine
 
 
@@ -22,12 +22,11 @@ class Started:
 def spawn(
     command: Callable[[int], Sequence[str]],
     orders: Callable[[int], bytes],
-    limits: Limits,
+    container: Container,
     stdout: int,
     stderr: int,
-    stdin: int | None = None,
 ) -> Started:
-    """Start a process.
+    """Start a process: within the container's limits, with its input, in the network that it shares.
 
     Parameters
     ----------
@@ -42,13 +41,15 @@ def spawn(
     LaunchError
         If the program does not start.
     """
-    confinement = confine(limits)
+    confinement, stdin = confine(container.limits), container.stdin
 
     def enter() -> None:
         for number in signal.valid_signals():  # what we were started to ignore (nohup), a container does not
             if signal.getsignal(number) == signal.SIG_IGN:
                 signal.signal(number, signal.SIG_DFL)
         confinement.enter()
+        if container.network is not None:
+            container.network.join()
 
     status, report = os.pipe()
     told = os.memfd_create("orders")

@@ -1,5 +1,6 @@
 """The one place that reads the wall clock."""
 
+import math
 import time
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -32,8 +33,10 @@ class SystemClock:
 
 def iso8601(epoch_seconds: float) -> str:
     """Render a time as ``2026-01-31T12:00:00.000Z``."""
-    seconds, microseconds = divmod(round(epoch_seconds * 1_000_000), 1_000_000)
-    return f"{_whole(seconds)}.{microseconds // 1000:03d}Z"
+    # As datetime does: the fraction alone is rounded, which keeps the digits that the product would lose.
+    fraction, whole = math.modf(epoch_seconds)
+    carry, microseconds = divmod(round(fraction * 1_000_000), 1_000_000)
+    return f"{_whole(int(whole) + carry)}.{microseconds // 1000:03d}Z"
 
 
 @lru_cache(maxsize=64)

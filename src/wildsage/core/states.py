@@ -1,6 +1,6 @@
 """The state machines: which status may follow which. A status is earned, never assigned.
 
-The secondary statuses of a training job are a history, not states of their own; they are appended by
+The secondary statuses of a job are a history, not states of their own; they are appended by
 the same code that moves the primary status.
 """
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 Steps = Mapping[str, frozenset[str]]
 
-_TRAINING_JOB: Steps = {
+_JOB: Steps = {
     "InProgress": frozenset({"InProgress", "Stopping", "Completed", "Failed", "Stopped"}),
     "Stopping": frozenset({"Stopping", "Stopped", "Completed", "Failed"}),
     "Completed": frozenset(),
@@ -33,7 +33,9 @@ _ALARM: Steps = dict.fromkeys(_ALARM_STATES, _ALARM_STATES)
 
 STATES: Mapping[str, Steps] = {
     "alarm": _ALARM,
-    "training-job": _TRAINING_JOB,
+    "processing-job": _JOB,
+    "training-job": _JOB,
+    "hyper-parameter-tuning-job": _JOB,
     "endpoint": _ENDPOINT,
 }
 """By kind of resource. A kind that is not here has no status."""

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, Self, cast
 
 _CHUNK_BYTES = 1 << 20
-_GZIP_MAGIC = b"\x1f\x8b"
+GZIP_MAGIC = b"\x1f\x8b"
 _LARGEST_HEADER = 1 << 20
 _LARGEST_PADDING = 1 << 20
 _EXTENDED_HEADERS = frozenset(
@@ -67,7 +67,7 @@ def extract(archive: Path, target: Path, quota: Quota = DEFAULT_QUOTA) -> int:
     room = _Room(quota, archive.stat().st_size)
     try:
         with _content(archive) as content:
-            with tarfile.open(fileobj=content, mode="r|", bufsize=_CHUNK_BYTES, tarinfo=_Member) as tar:
+            with tarfile.open(fileobj=content, mode="r|", bufsize=_CHUNK_BYTES, tarinfo=Member) as tar:
                 for member in tar:
                     room.take(member)
                     with _blamed(member):
@@ -100,7 +100,7 @@ def _blamed(member: tarfile.TarInfo) -> Iterator[None]:
 
 def _content(archive: Path) -> IO[bytes]:
     with archive.open("rb") as file:
-        compressed = file.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
+        compressed = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
     # Not tarfile's own "r|gz", which does not verify the checksum at the end.
     return cast("IO[bytes]", gzip.open(archive, "rb")) if compressed else archive.open("rb")
 
@@ -114,11 +114,12 @@ def _check_end(content: IO[bytes]) -> None:
             raise ArchiveError("the archive goes on behind its end")
 
 
-class _Member(tarfile.TarInfo):
+class Member(tarfile.TarInfo):
     """Refuses headers that tarfile would take for the end, or read into memory whatever their size."""
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        """Read a header."""
         try:
             member = super().frombuf(buf, encoding, errors)
         except tarfile.HeaderError as error:

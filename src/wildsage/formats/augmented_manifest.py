@@ -9,9 +9,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
+from wildsage.core.s3_uri import S3UriError, split_s3_uri
 from wildsage.formats.errors import FormatError, excerpt
-from wildsage.formats.json_lines import read_values
-from wildsage.formats.recordio import frame_record
+from wildsage.formats.json_text import load
+from wildsage.formats.lines import read_lines
+from wildsage.formats.recordio_frames import frame
 
 _REFERENCE = "-ref"
 
@@ -56,16 +58,26 @@ def read_manifest(file: BinaryIO, source: str, attribute_names: Sequence[str]) -
     FormatError
         With the line: no JSON object, an attribute that is not there, a reference that is no S3 URI.
     """
-    for number, value in read_values(file, source):
-        if not isinstance(value, dict):
-            raise FormatError(source, f"{excerpt(json.dumps(value))} is no JSON object", line=number)
-        missing = [name for name in attribute_names if name not in value]
-        if missing:
-            has = ", ".join(map(excerpt, value)) or "none"
-            raise FormatError(source, f"no attribute {excerpt(missing[0])}; it has {has}", line=number)
-        yield ManifestLine(
-            number, tuple(_attribute(name, value[name], source, number) for name in attribute_names)
+    for number, line in read_lines(file, source):
+        yield parse_line(line, number, source, attribute_names)
+
+
+def parse_line(line: bytes, number: int, source: str, attribute_names: Sequence[str]) -> ManifestLine:
+    """Return what a line of a manifest has. Parameters and errors are those of `read_manifest`."""
+    value = load(line, source, {"line": number})
+    if not isinstance(value, dict):
+        raise FormatError(
+            source, f"{excerpt(json.dumps(value))} is no JSON object, as each line must be", line=number
         )
+    missing = next((name for name in attribute_names if name not in value), None)
+    if missing is not None:
+        has = ", ".join(map(excerpt, value)) or "none"
+        raise FormatError(
+            source, f"no attribute {excerpt(missing)} of AttributeNames; it has {has}", line=number
+        )
+    return ManifestLine(
+        number, tuple(_attribute(name, value[name], source, number) for name in attribute_names)
+    )
 
 
 def wrap(contents: Sequence[bytes]) -> bytes:
@@ -76,14 +88,25 @@ def wrap(contents: Sequence[bytes]) -> bytes:
     ValueError
         If a content is too long for a frame.
     """
-    return b"".join(map(frame_record, contents))
+    return b"".join(map(frame, contents))
 
 
 def _attribute(name: str, value: Any, source: str, number: int) -> Attribute:
     attribute = Attribute(name, text_of(value))
-    if attribute.is_reference and not (isinstance(value, str) and value.startswith("s3://")):
-        raise FormatError(source, f"{name} is {excerpt(attribute.content)}, not an S3 URI", line=number)
+    if attribute.is_reference and not _is_object(value):
+        raise FormatError(
+            source,
+            f"{excerpt(name)} is {excerpt(attribute.content)}, not the S3 URI of an object (s3://BUCKET/KEY)",
+            line=number,
+        )
     return attribute
+
+
+def _is_object(value: Any) -> bool:
+    try:
+        return isinstance(value, str) and bool(split_s3_uri(value)[1])
+    except S3UriError:
+        return False
 
 
 def text_of(value: Any) -> bytes:

@@ -16,6 +16,7 @@ from wildsage.formats.content_types import (
     JSON,
     JSON_LINES,
     LIBSVM,
+    OTHER_NAMES,
     PARQUET,
     PNG,
     RECORDIO,
@@ -35,14 +36,16 @@ class Codec:
     ----------
     gives
         ``rows``: numbers (`wildsage.formats.rows.Rows`); ``images`` (`wildsage.formats.images.Image`).
-    names
-        Other names of the media type, XGBoost's short ones among them.
     """
 
     media_type: str
     module: str
     gives: Literal["rows", "images"] = "rows"
-    names: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Other names of the media type."""
+        return tuple(name for name, media_type in OTHER_NAMES.items() if media_type == self.media_type)
 
     @property
     def read(self) -> Callable[[BinaryIO, str, Reading], Iterator[Any]]:
@@ -60,18 +63,18 @@ class Codec:
 
 
 CODECS: Final = (
-    Codec(RECORDIO_PROTOBUF, "recordio_protobuf", names=("recordio-protobuf",)),
-    Codec(CSV, "csv_text", names=("csv",)),
-    Codec(LIBSVM, "libsvm", names=("text/x-libsvm", "libsvm")),
+    Codec(RECORDIO_PROTOBUF, "recordio_protobuf"),
+    Codec(CSV, "csv_text"),
+    Codec(LIBSVM, "libsvm"),
     Codec(JSON, "json_instances"),
     Codec(JSON_LINES, "json_lines"),
-    Codec(PARQUET, "parquet", names=("parquet", "x-application/vnd.amazon+parquet")),
+    Codec(PARQUET, "parquet"),
     Codec(RECORDIO, "image_recordio", "images"),
-    Codec(JPEG, "images", "images", ("image/jpg",)),
+    Codec(JPEG, "images", "images"),
     Codec(PNG, "images", "images"),
     Codec(IMAGE, "images", "images"),
 )
-_BY_NAME: Final = {name: codec for codec in CODECS for name in (codec.media_type, *codec.names)}
+_BY_TYPE: Final = {codec.media_type: codec for codec in CODECS}
 
 
 class UnknownContentTypeError(ValueError):
@@ -87,7 +90,7 @@ def find(content_type: ContentType | str) -> Codec:
         If there is none.
     """
     parsed = ContentType.parse(content_type) if isinstance(content_type, str) else content_type
-    codec = _BY_NAME.get(parsed.media_type)
+    codec = _BY_TYPE.get(parsed.format)
     if codec is None:
         known = ", ".join(codec.media_type for codec in CODECS)
         raise UnknownContentTypeError(f"content type {parsed.media_type!r} is none of {known}")
@@ -107,7 +110,7 @@ def read_rows(file: BinaryIO, source: str, reading: Reading) -> Iterator[Rows]:
     Raises
     ------
     FormatError
-        Where the bytes break a rule of their format; `NotFiniteError` for NaN and infinite numbers, unless
+        Where the bytes break a rule of their format; `NotFiniteError` for infinite numbers, and for NaN unless
         values may be missing.
     UnknownContentTypeError
         If the content type names no format of rows.
@@ -115,7 +118,7 @@ def read_rows(file: BinaryIO, source: str, reading: Reading) -> Iterator[Rows]:
         If the format needs a library that is not installed.
     """
     rows = _codec(reading, "rows").read(file, source, reading)
-    return rows if reading.missing else finite(rows, source)
+    return finite(rows, source, missing=reading.missing)
 
 
 def read_images(file: BinaryIO, source: str, reading: Reading) -> Iterator[Image]:

@@ -3,6 +3,7 @@
 Nobody else takes a content type apart. What reads a type is in `wildsage.formats.codecs`.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -17,6 +18,20 @@ RECORDIO: Final = "application/x-recordio"
 IMAGE: Final = "application/x-image"
 JPEG: Final = "image/jpeg"
 PNG: Final = "image/png"
+
+OTHER_NAMES: Final[Mapping[str, str]] = {
+    "csv": CSV,
+    "libsvm": LIBSVM,
+    "text/x-libsvm": LIBSVM,
+    "parquet": PARQUET,
+    "x-application/vnd.amazon+parquet": PARQUET,
+    "recordio-protobuf": RECORDIO_PROTOBUF,
+    "image/jpg": JPEG,
+}
+"""Media types by other names that mean the same, XGBoost's short ones among them."""
+
+_OF_CSV = frozenset({"label_size", "charset", "encoding"})
+_PARAMETERS = re.compile(r';((?:"(?:\\.|[^"\\])*"|[^;])*)')
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +51,27 @@ class ContentType:
             If a parameter is not ``name=value``.
         """
         parameters = {}
-        for part in text.split(";")[1:]:
+        for part in _PARAMETERS.findall(text):
             if not part.strip():
                 continue
             name, equals, value = part.partition("=")
             if not equals or not name.strip():
                 raise ValueError(f"{part.strip()!r} in content type {text!r} is not of the form name=value")
-            parameters[name.strip().lower()] = value.strip().strip('"')
+            parameters[name.strip().lower()] = _unquoted(value.strip())
         return cls(media_type(text), parameters)
 
+    @property
+    def format(self) -> str:
+        """The media type by the first of its names: ``text/csv`` of ``csv``."""
+        return OTHER_NAMES.get(self.media_type, self.media_type)
+
+    @property
+    def ignored(self) -> list[str]:
+        """Names of the parameters that mean nothing in this format."""
+        return [name for name in self.parameters if self.format != CSV or name not in _OF_CSV]
+
     def label_size(self, default: int) -> int:
-        """Count of label columns in front of the features (``label_size``).
+        """Count of label columns in front of the features (``label_size``, a parameter of CSV only).
 
         Raises
         ------
@@ -54,7 +79,7 @@ class ContentType:
             If it is not a whole number from 0.
         """
         text = self.parameters.get("label_size")
-        if text is None:
+        if text is None or self.format != CSV:
             return default
         if not text.isdecimal():
             raise ValueError(f"label_size={text!r} is not a whole number from 0")
@@ -69,6 +94,11 @@ class ContentType:
 def media_type(content_type: str) -> str:
     """Return a content type without its parameters, whatever they are."""
     return content_type.partition(";")[0].strip().lower()
+
+
+def _unquoted(value: str) -> str:
+    quoted = len(value) > 1 and value[0] == value[-1] == '"'
+    return re.sub(r"\\(.)", r"\1", value[1:-1]) if quoted else value
 
 
 def negotiate(accept: str | None, offered: Sequence[str], default: str) -> str | None:
@@ -105,6 +135,18 @@ def negotiate(accept: str | None, offered: Sequence[str], default: str) -> str |
             if match:
                 return match
     return None
+
+
+def wished_parameters(accept: str, chosen: str) -> dict[str, str]:
+    """Return the parameters, ``q`` aside, that an Accept header gives a type: ``verbose`` of ``…; verbose=true``."""
+    found: dict[str, str] = {}
+    for part in accept.split(","):
+        if media_type(part) == chosen:
+            for piece in part.split(";")[1:]:
+                name, _, value = piece.partition("=")
+                found[name.strip().lower()] = _unquoted(value.strip())
+    found.pop("q", None)
+    return found
 
 
 def _weight(parameters: Sequence[str]) -> float:

@@ -78,7 +78,7 @@ def read_csv(file: BinaryIO, source: str, dialect: Dialect | None = None) -> Ite
     """
     dialect = dialect or Dialect()
     parser = _Parser(source, dialect)
-    blocks = line_blocks(_transcoded(streams.blocks(file), source, dialect.charset), source)
+    blocks = line_blocks(_transcoded(streams.blocks(file), source, dialect.charset), source, _count_line_ends)
     filled = ((block, line) for line, block in blocks if not block.isspace())
     first = next(filled, None)
     if first is None:
@@ -129,6 +129,11 @@ def write_rows(rows: Rows) -> bytes:
     return "".join([",".join(row) + "\n" for row in texts]).encode()
 
 
+def _count_line_ends(text: bytes) -> int:
+    """Count several times as fast as `bytes.count` does."""
+    return int(np.count_nonzero(np.frombuffer(text, np.uint8) == ord("\n")))
+
+
 def _transcoded(blocks: Iterable[bytes], source: str, charset: str) -> Iterator[bytes]:
     """Bring bytes of a charset to UTF-8, unless numbers are written in it as they are in UTF-8."""
     try:
@@ -175,8 +180,10 @@ class _Parser:
 
     def _parse_at_once(self, text: bytes) -> NDArray[np.float32] | None:
         """Parse a regular block; None for anything that needs a closer look."""
-        if b"\r" in text:
+        returns = b"\r" in text
+        if returns:
             text = text.replace(b"\r\n", b"\n")
+            returns = b"\r" in text
         begin = 0
         while text.startswith(b"\n", begin):
             begin += 1
@@ -185,9 +192,9 @@ class _Parser:
         columns = first.count(delimiter) + 1
         if self._columns is None:
             self._columns = columns
-        if columns != self._columns or b'"' in text or b"(" in text:
+        if columns != self._columns or b'"' in text:
             return None
-        if b"\r" not in text and csv_polars.worthwhile(text, delimiter, columns):
+        if not returns and csv_polars.worthwhile(text, delimiter, columns):
             matrix = csv_polars.parse(text, delimiter, columns, missing=self._missing)
             if matrix is not None:
                 self.fast = True
@@ -262,6 +269,9 @@ def _parse_regular(
 ) -> NDArray[np.float32] | None:
     """Parse lines of which all have the same count of fields; None for any others."""
     rows = text.count(b"\n") + 1
+    # numpy would take "nan(1)" for a number.
+    if b"(" in text:
+        return None
     if not text or _blank_field(text, delimiter) or not _regular(text, delimiter, rows, columns):
         return None
     if missing:

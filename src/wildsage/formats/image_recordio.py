@@ -26,7 +26,7 @@ def read_images(file: BinaryIO, source: str, reading: Reading) -> Iterator[Image
         With the byte position: frames or headers that are malformed, images that are neither JPEG nor PNG.
     """
     del reading  # a record says all of itself
-    for offset, window in read_windows(file, source):
+    for offset, window, _ in read_windows(file, source):
         position = 0
         while position < len(window):
             payload, following = read_record(window, position, source, offset)

@@ -8,13 +8,14 @@ A request holds ``{"instances": [...]}``. An instance is ``{"features": [..]}``,
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wildsage.formats.errors import FormatError, excerpt
+from wildsage.formats.json_text import Place, load
 from wildsage.formats.reading import Reading
 from wildsage.formats.rows import Rows, as_float32
 from wildsage.formats.sparse import WIDEST, SparseRows
@@ -22,9 +23,6 @@ from wildsage.formats.streams import read_whole
 
 LARGEST = 256 << 20
 """Bytes. A document is read whole; more is better sent as JSON Lines."""
-
-Place = Mapping[str, int]
-"""Where an instance stands, as `FormatError` takes it: its row, or its line."""
 
 
 def read_rows(file: BinaryIO, source: str, reading: Reading) -> Iterator[Rows]:
@@ -53,26 +51,6 @@ def write_rows(rows: Rows) -> bytes:
 def encode_predictions(rows: Sequence[dict[str, Any]], key: str = "predictions") -> bytes:
     """Write a JSON answer: ``{"predictions": [{...}, ...]}``."""
     return json.dumps({key: rows}).encode()
-
-
-def load(text: bytes, source: str, place: Place) -> Any:
-    """Parse one document.
-
-    Raises
-    ------
-    FormatError
-        If it is no JSON, or nested too deeply.
-    """
-    try:
-        return json.loads(text)
-    except UnicodeDecodeError as error:
-        raise FormatError(source, "not in UTF-8", offset=error.start, **place) from error
-    except json.JSONDecodeError as error:
-        raise FormatError(source, f"not JSON: {error.msg}", offset=error.pos, **place) from error
-    except RecursionError as error:
-        raise FormatError(source, "JSON that is nested too deeply", **place) from error
-    except ValueError as error:
-        raise FormatError(source, f"JSON that cannot be read: {error}", **place) from error
 
 
 def instance_rows(instances: Iterable[tuple[Place, Any]], source: str) -> Iterator[Rows]:

@@ -6,6 +6,7 @@ from itertools import chain, islice
 from typing import Any, BinaryIO
 
 from wildsage.formats import json_instances
+from wildsage.formats.json_text import load
 from wildsage.formats.lines import read_lines
 from wildsage.formats.reading import Reading
 from wildsage.formats.rows import Rows
@@ -23,7 +24,7 @@ def read_values(file: BinaryIO, source: str) -> Iterator[tuple[int, Any]]:
         With the line, if it is no JSON or too long.
     """
     for number, line in read_lines(file, source):
-        yield number, json_instances.load(line, source, {"line": number})
+        yield number, load(line, source, {"line": number})
 
 
 def read_rows(file: BinaryIO, source: str, reading: Reading) -> Iterator[Rows]:

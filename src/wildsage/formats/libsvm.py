@@ -51,11 +51,15 @@ def read_rows(file: BinaryIO, source: str, reading: Reading) -> Iterator[Rows]:
 
 
 def write_rows(rows: Rows) -> bytes:
-    """Write rows, columns numbered from 0; only the first label has a place in it."""
+    """Write rows, columns numbered from 0; only the first label has a place in it.
+
+    Each line begins with a label: rows that have none, such as those of a request, get 0.
+    """
     features = rows.features if isinstance(rows.features, SparseRows) else from_dense(rows.features)
     numbers = zip(features.columns.tolist(), features.values.astype("U16").tolist(), strict=True)
     entries = [f"{column}:{value}" for column, value in numbers]
-    heads = rows.labels[:, 0].astype("U16").tolist()
+    labels = rows.labels[:, 0] if rows.labels.shape[1] else np.zeros(len(rows), np.float32)
+    heads = labels.astype("U16").tolist()
     if rows.weights is not None:
         weights = rows.weights.astype("U16").tolist()
         heads = [f"{head}:{weight}" for head, weight in zip(heads, weights, strict=True)]

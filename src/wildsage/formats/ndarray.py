@@ -3,8 +3,12 @@
 Layout, little endian: u64 0x112, u64 0, u64 count; per array u32 0xF993FAC9, i32 storage type (0 dense),
 u32 dimensions, i64 per dimension, i32 device type (1 CPU), i32 device id, i32 element type, the elements; then
 u64 count of names, each u64 length and bytes. Without names a reader gets a list.
+
+Row-sparse arrays (storage type 1) are read, too: behind the storage type comes the shape of the rows that are given,
+behind the element type the type and shape of their numbers; the numbers follow the elements.
 """
 
+import math
 import struct
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -16,7 +20,10 @@ from wildsage.formats.errors import FormatError
 
 _LIST_MAGIC = 0x112
 _ARRAY_MAGIC = 0xF993FAC9
+_DENSE, _ROW_SPARSE = 0, 1
 _MOST_DIMENSIONS = 32
+_LARGEST_RATIO = 64
+"""How many times the file an array may be of which only some rows are given."""
 _TYPES: Final = tuple(np.dtype(name) for name in ("<f4", "<f8", "<f2", "u1", "<i4", "i1", "<i8"))
 """Element types by their number in the file."""
 
@@ -52,7 +59,8 @@ def read_ndarrays(data: bytes, source: str = "NDArray file") -> tuple[list[NDArr
     Raises
     ------
     FormatError
-        If the bytes are no such file; nothing larger than the file is ever allocated.
+        If the bytes are no such file. Nothing larger than the file is ever allocated, but for rows that are left out:
+        with them an array has at most 64 times its size.
     """
     reader = _Reader(data, source)
     magic, reserved, count = reader.take("<QQQ")
@@ -68,17 +76,49 @@ def read_ndarrays(data: bytes, source: str = "NDArray file") -> tuple[list[NDArr
 
 def _read_array(reader: "_Reader") -> NDArray[Any]:
     start = reader.position
-    magic, storage, dimensions = reader.take("<IiI")
-    if magic != _ARRAY_MAGIC or storage != 0 or not 0 < dimensions <= _MOST_DIMENSIONS:
-        raise FormatError(reader.source, "not a dense array of MXNet 1.x", offset=start)
-    shape = reader.take(f"<{dimensions}q")
+    magic, storage = reader.take("<Ii")
+    if magic != _ARRAY_MAGIC or storage not in {_DENSE, _ROW_SPARSE}:
+        raise FormatError(reader.source, "not a dense or row-sparse array of MXNet 1.x", offset=start)
+    given = _read_shape(reader) if storage == _ROW_SPARSE else None
+    shape = _read_shape(reader)
     _, _, number = reader.take("<iii")
+    if given is None:
+        return _read_elements(reader, number, shape)
+    (number_of_rows,) = reader.take("<i")
+    counted = _read_shape(reader)
+    values = _read_elements(reader, number, given)
+    rows = _read_elements(reader, number_of_rows, counted)
+    if (
+        len(shape) != len(given)
+        or counted != given[:1]
+        or shape[1:] != given[1:]
+        or not _within(rows, shape[0])
+    ):
+        raise FormatError(reader.source, f"rows of shape {given} for an array of {shape}", offset=start)
+    if math.prod(shape) * values.itemsize > _LARGEST_RATIO * len(reader.data):
+        raise FormatError(reader.source, f"{len(rows)} rows are given of an array of {shape}", offset=start)
+    dense = np.zeros(shape, values.dtype)
+    dense[rows.astype(np.int64)] = values
+    return dense
+
+
+def _read_shape(reader: "_Reader") -> tuple[int, ...]:
+    start = reader.position
+    (dimensions,) = reader.take("<I")
+    if not 0 < dimensions <= _MOST_DIMENSIONS:
+        raise FormatError(reader.source, f"an array of {dimensions} dimensions", offset=start)
+    return reader.take(f"<{dimensions}q")
+
+
+def _read_elements(reader: "_Reader", number: int, shape: tuple[int, ...]) -> NDArray[Any]:
     if not 0 <= number < len(_TYPES) or any(not 0 <= size <= len(reader.data) for size in shape):
-        raise FormatError(reader.source, f"shape {shape} of element type {number}", offset=start)
-    size = _TYPES[number].itemsize
-    for extent in shape:
-        size *= extent
+        raise FormatError(reader.source, f"shape {shape} of element type {number}", offset=reader.position)
+    size = _TYPES[number].itemsize * math.prod(shape)
     return np.frombuffer(reader.bytes(size), _TYPES[number]).reshape(shape).copy()
+
+
+def _within(rows: NDArray[Any], count: int) -> bool:
+    return rows.ndim == 1 and bool(np.all((rows >= 0) & (rows < count)))
 
 
 class _Reader:

@@ -20,7 +20,7 @@ class Reading:
     delimiter
         Of CSV; None: found in the first line.
     missing
-        Empty fields, nulls and NaN are missing values; else they are errors, as infinite numbers are.
+        Empty fields, nulls and NaN are missing values; else they are errors, as infinite numbers always are.
     """
 
     content_type: ContentType = field(default_factory=lambda: ContentType(""))

@@ -66,8 +66,11 @@ class Spans:
 
     def joined(self, buffer: memoryview) -> bytes:
         """Put the field's bytes of all records behind each other."""
-        pairs = zip(self.begins.tolist(), self.ends.tolist(), strict=True)
-        return b"".join([buffer[begin:end] for begin, end in pairs])
+        first = int(self.begins[0])
+        # Bytes, because the garbage collector counts every slice of a memoryview.
+        data = bytes(buffer[first : int(self.ends[-1])])
+        pairs = zip((self.begins - first).tolist(), (self.ends - first).tolist(), strict=True)
+        return b"".join([data[begin:end] for begin, end in pairs])
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +134,15 @@ def locate(buffer: memoryview, begins: _Positions, ends: _Positions) -> Located 
     count = len(walk.fits) if walk.fits.all() else int(walk.fits.argmin())
     leading = slice(count)
     return Located(count, feature[leading], label[leading] if label else None)
+
+
+def hold_tensors_only(buffer: memoryview, begins: _Positions, ends: _Positions) -> bool:
+    """Tell whether all records have features and labels, in this order, and nothing behind them."""
+    walk = _Walk(np.frombuffer(buffer, np.uint8), begins, ends)
+    for number in (FEATURES, LABEL):
+        while walk.fits.all() and walk.at_tag(number, ends).any():
+            walk.optional(number, ends)
+    return bool((walk.fits & (walk.at == ends)).all())
 
 
 class _Walk:

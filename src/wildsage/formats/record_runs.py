@@ -71,7 +71,7 @@ def _repeats(buffer: memoryview, frames: Frames, first: Located) -> Rows | None:
 
 def _strided(table: NDArray[np.uint8], start: int, tensor: Tensors) -> NDArray[np.float32]:
     begin, end = int(tensor.values.begins[0]) - start, int(tensor.values.ends[0]) - start
-    cut = np.ascontiguousarray(table[:, begin:end])
+    cut = table[:, begin:end].copy()
     return as_float32(cut.view(tensor.dtype).reshape(len(table), -1))
 
 

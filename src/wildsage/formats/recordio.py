@@ -12,6 +12,7 @@ from typing import BinaryIO, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from wildsage.formats import streams
 from wildsage.formats.errors import FormatError
 from wildsage.formats.recordio_frames import (
     FIRST,
@@ -28,8 +29,11 @@ from wildsage.formats.recordio_frames import (
 
 LONGEST_RECORD = LONGEST_PAYLOAD
 """Bytes of a record in several parts. A longer one is refused, so that memory stays bounded."""
-WINDOW = 8 << 20
+WINDOW = 16 << 20
 """Bytes of a file that are looked at at once, unless a record is longer."""
+_FIRST_WINDOW = 1 << 16
+"""Bytes of the first look, which is all that a small file needs; the next ones grow."""
+_HEAD_WORDS = 2
 
 
 class Frame(NamedTuple):
@@ -53,13 +57,25 @@ class Frames(NamedTuple):
         return type(self)(self.flags[begin:end], self.begins[begin:end], self.ends[begin:end])
 
 
-def find_frames(buffer: memoryview, position: int = 0) -> Frames:
-    """Find the frames from `position` on, up to the first that is malformed or not wholly there.
+class Window(NamedTuple):
+    """Whole records of a file: the byte position of the first, their bytes, and the frames in these."""
 
-    All places where the magic number stands are found at once. If each frame ends where the next magic number
-    is, these are the frames; else a payload holds one too, and the frames are followed one by one.
+    offset: int
+    buffer: memoryview
+    frames: Frames
+
+
+def find_frames(buffer: memoryview) -> Frames:
+    """Find the frames from the front on, up to the first that is malformed or not wholly there.
+
+    Frames of one length need a look at their heads only. Else all places where the magic number stands are found
+    at once: if each frame ends where the next magic number is, these are the frames; if not, a payload holds one
+    too, and the frames are followed one by one.
     """
-    words = np.frombuffer(buffer, "<u4", (len(buffer) - position) // 4, position)
+    words = np.frombuffer(buffer, "<u4", len(buffer) // 4)
+    even = _even_frames(words)
+    if even is not None:
+        return even
     heads = np.flatnonzero(words == MAGIC)
     heads = heads[heads + 1 < len(words)]
     lengths = words[heads + 1].astype(np.int64)
@@ -69,8 +85,24 @@ def find_frames(buffer: memoryview, position: int = 0) -> Frames:
         heads, lengths, nexts = heads[chosen], lengths[chosen], nexts[chosen]
     there = nexts <= len(words)
     heads, lengths = heads[there], lengths[there]
-    begins = position + heads * 4 + HEADER_SIZE
+    begins = heads * 4 + HEADER_SIZE
     return Frames(lengths >> 29, begins, begins + (lengths & LONGEST_PAYLOAD))
+
+
+def _even_frames(words: NDArray[np.uint32]) -> Frames | None:
+    """Find frames that all have the head of the first; None where one has another."""
+    if len(words) < _HEAD_WORDS or words[0] != MAGIC:
+        return None
+    length = int(words[1])
+    size = length & LONGEST_PAYLOAD
+    stride = _HEAD_WORDS + (size + 3) // 4
+    count = len(words) // stride
+    heads = words[: count * stride].reshape(count, stride)[:, :_HEAD_WORDS]
+    cut_off = words[count * stride :][:_HEAD_WORDS]
+    if (heads != words[:_HEAD_WORDS]).any() or (cut_off != words[: len(cut_off)]).any():
+        return None
+    begins = np.arange(count, dtype=np.int64) * (4 * stride) + HEADER_SIZE
+    return Frames(np.full(count, length >> 29, np.int64), begins, begins + size)
 
 
 def _follow(heads: NDArray[np.int64], nexts: NDArray[np.int64]) -> list[int]:
@@ -132,21 +164,27 @@ def read_record(
     if frame.flag == WHOLE:
         return buffer[frame.begin : frame.end], frame.next
     if frame.flag != FIRST:
-        raise FormatError(source, f"a record begins with part flag {frame.flag}", offset=base + position)
+        raise FormatError(
+            source,
+            f"a record begins with part flag {frame.flag}, not 0 (whole) or 1 (first part)",
+            offset=base + position,
+        )
     parts = [bytes(buffer[frame.begin : frame.end])]
     while frame.flag != LAST:
         start = frame.next
         frame = read_frame(buffer, start, source, base)
         if frame.flag not in {MIDDLE, LAST}:
             raise FormatError(
-                source, f"a record is continued with part flag {frame.flag}", offset=base + start
+                source,
+                f"a record is continued with part flag {frame.flag}, not 2 (a part) or 3 (the last)",
+                offset=base + start,
             )
         parts.append(bytes(buffer[frame.begin : frame.end]))
     return MAGIC_BYTES.join(parts), frame.next
 
 
-def read_windows(data: bytes | memoryview | BinaryIO, source: str) -> Iterator[tuple[int, memoryview]]:
-    """Cut data into windows of whole records: the byte position of each, and its bytes.
+def read_windows(data: bytes | memoryview | BinaryIO, source: str) -> Iterator[Window]:
+    """Cut data into windows of whole records.
 
     What is malformed is in a window too, so that the reader of records says how.
 
@@ -163,14 +201,15 @@ def read_windows(data: bytes | memoryview | BinaryIO, source: str) -> Iterator[t
     """
     window_at = _slicer(memoryview(data)) if isinstance(data, bytes | memoryview) else _Stream(data).window
     offset = 0
-    size = WINDOW
+    size = min(_FIRST_WINDOW, WINDOW)
     while True:
         window, ended = window_at(offset, size)
-        whole = len(window) if ended else _whole_records(window)
+        frames = find_frames(window)
+        whole = len(window) if ended else _whole_records(window, frames)
         if whole:
-            yield offset, window[:whole]
+            yield Window(offset, window[:whole], frames.part(0, int(np.searchsorted(frames.begins, whole))))
             offset += whole
-            size = WINDOW
+            size = min(4 * size, WINDOW)
         elif size > LONGEST_RECORD:
             raise FormatError(source, f"a record of more than {LONGEST_RECORD} bytes", offset=offset)
         else:
@@ -179,9 +218,9 @@ def read_windows(data: bytes | memoryview | BinaryIO, source: str) -> Iterator[t
             return
 
 
-def _whole_records(window: memoryview) -> int:
+def _whole_records(window: memoryview, frames: Frames) -> int:
     """Count the bytes of the whole records in front; all bytes, where they are malformed."""
-    flags, _, ends = find_frames(window)
+    flags, _, ends = frames
     nexts = (ends + 3) & ~3
     stop = int(nexts[-1]) if len(nexts) else 0
     magic = window[stop : stop + len(MAGIC_BYTES)]
@@ -204,19 +243,18 @@ class _Stream:
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self._offset = 0
-        self._held = b""
+        self._held = memoryview(b"")
 
     def window(self, offset: int, size: int) -> tuple[memoryview, bool]:
         """Return up to `size` bytes from `offset` on, and whether the file ends with them."""
-        parts = [self._held[offset - self._offset :]]
-        missing = size - len(parts[0])
-        # A pipe gives less than it is asked for.
-        while missing > 0 and (read := self._file.read(missing)):
-            parts.append(read)
-            missing -= len(read)
-        self._offset = offset
-        self._held = b"".join(parts)
-        return memoryview(self._held), missing > 0
+        held = self._held[offset - self._offset :]
+        size = max(size, len(held))
+        # Not bytes: numpy asks for large pages, and new small ones cost more than what is done with them.
+        room = np.empty(size, np.uint8).data
+        room[: len(held)] = held
+        end = len(held) + streams.fill_into(self._file, room[len(held) :])
+        self._offset, self._held = offset, room[:end]
+        return self._held, end < size
 
 
 def read_records(
@@ -229,7 +267,7 @@ def read_records(
     FormatError
         At the first malformed frame, with its byte position.
     """
-    for offset, window in read_windows(data, source):
+    for offset, window, _ in read_windows(data, source):
         position = 0
         while position < len(window):
             payload, position = read_record(window, position, source, offset)

@@ -7,8 +7,9 @@ differ in more than their numbers, are walked in step (`wildsage.formats.record_
 is decoded record by record.
 """
 
+import io
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -30,7 +31,7 @@ from wildsage.formats.protobuf import (
 )
 from wildsage.formats.reading import Reading
 from wildsage.formats.record_runs import read_alike
-from wildsage.formats.recordio import find_frames, frame_record, read_record, read_windows
+from wildsage.formats.recordio import Window, frame_record, read_record, read_windows
 from wildsage.formats.recordio_frames import HEADER_SIZE
 from wildsage.formats.rows import Rows as Rows  # noqa: PLC0414 - callers know it by this module
 from wildsage.formats.rows import as_float32
@@ -39,6 +40,8 @@ from wildsage.formats.wire import MalformedError
 
 _FIRST_RUN = 64
 """Frames looked at together at first; doubled while they are alike."""
+_WRITTEN_AT_ONCE = 1 << 18
+"""Bytes of records that are put together at a time: they stay in the processor's cache meanwhile."""
 
 
 def read_rows(
@@ -58,8 +61,9 @@ def read_rows(
         ``values``, sparse records without shape or with keys beyond it.
     """
     del reading  # a record says all of itself
-    for offset, window in read_windows(data, source):
-        yield from _Window(window, offset, source).rows(block)
+    reader = _Reader(source, block)
+    for window in read_windows(data, source):
+        yield from reader.rows(window)
 
 
 def read_messages(data: bytes | memoryview | BinaryIO, source: str) -> Iterator[Record]:
@@ -70,7 +74,7 @@ def read_messages(data: bytes | memoryview | BinaryIO, source: str) -> Iterator[
     FormatError
         With source and byte position.
     """
-    for offset, window in read_windows(data, source):
+    for offset, window, _ in read_windows(data, source):
         position = 0
         while position < len(window):
             payload, following = read_record(window, position, source, offset)
@@ -85,44 +89,50 @@ def _decode(payload: bytes | memoryview, source: str, offset: int) -> Record:
         raise FormatError(source, f"not a protobuf record: {error}", offset=offset) from error
 
 
-class _Window:
-    """A part of a file that holds whole records."""
+class _Reader:
+    """What is known of a file while its windows are read one after the other."""
 
-    def __init__(self, buffer: memoryview, offset: int, source: str) -> None:
-        self._buffer = buffer
-        self._offset = offset
+    def __init__(self, source: str, block: int) -> None:
         self._source = source
+        self._block = block
+        self._first_run = min(_FIRST_RUN, block)
+        self._reach = self._first_run
 
-    def rows(self, block: int) -> Iterator[Rows]:
-        frames = find_frames(self._buffer)
+    def rows(self, window: Window) -> Iterator[Rows]:
+        """Yield the records of a window in runs."""
+        buffer, frames = window.buffer, window.frames
         begins = frames.begins - HEADER_SIZE
         position = number = 0
-        reach = min(_FIRST_RUN, block)
-        while position < len(self._buffer):
+        while position < len(buffer):
             # Behind a record of several parts, or a malformed one, the frames are counted anew.
             number += int(np.searchsorted(begins[number:], position))
-            run = frames.part(number, number + reach)
-            rows = read_alike(self._buffer, run) if len(run.begins) and begins[number] == position else None
+            run = frames.part(number, number + self._reach)
+            rows = read_alike(buffer, run) if len(run.begins) and begins[number] == position else None
             if rows is None:
-                rows, position = self._one_by_one(position, min(_FIRST_RUN, block))
+                rows, position = self._one_by_one(window, position)
             else:
                 number += len(rows)
                 position = int(begins[number]) if number < len(begins) else int(frames.ends[-1] + 3) & ~3
-            reach = min(reach * 2 if len(rows) == reach else _FIRST_RUN, block)
+            # The last run of a window may be short without being different.
+            if len(rows) >= self._reach:
+                self._reach = min(self._reach * 2, self._block)
+            elif position < len(buffer):
+                self._reach = self._first_run
             yield rows
 
-    def _one_by_one(self, position: int, limit: int) -> tuple[Rows, int]:
+    def _one_by_one(self, window: Window, position: int) -> tuple[Rows, int]:
         """Decode records as long as they are of the first one's kind and width."""
         tensors: list[Tensor] = []
         labels: list[NDArray[np.float32]] = []
         first: tuple[bool, int, int] | None = None
-        while position < len(self._buffer) and len(tensors) < limit:
-            payload, following = read_record(self._buffer, position, self._source, self._offset)
-            record = _decode(payload, self._source, self._offset + position)
+        offset, buffer, _ = window
+        while position < len(buffer) and len(tensors) < self._first_run:
+            payload, following = read_record(buffer, position, self._source, offset)
+            record = _decode(payload, self._source, offset + position)
             try:
                 tensor = _feature(record)
             except MalformedError as error:
-                raise FormatError(self._source, str(error), offset=self._offset + position) from error
+                raise FormatError(self._source, str(error), offset=offset + position) from error
             label = _label(record)
             kind = (tensor.keys is None, _width(tensor), label.size)
             if first is not None and kind != first:
@@ -229,16 +239,25 @@ def write_sparse(rows: SparseRows, labels: NDArray[Any] | None = None) -> bytes:
     return b"".join(frames)
 
 
-def write_predictions(columns: Mapping[str, NDArray[Any]]) -> bytes:
-    """Write an answer: one record a row whose label map holds the columns, each (n,) or (n, m)."""
-    return _write([(LABEL, name, values) for name, values in columns.items()])
+def write_predictions(
+    columns: Mapping[str, NDArray[Any]], identities: Sequence[bytes] | None = None
+) -> bytes:
+    """Write an answer: one record a row whose label map holds the columns, each (n,) or (n, m).
+
+    Parameters
+    ----------
+    identities
+        (n,): fields that each record has besides, encoded, as `record_identities.read_identities` gives them.
+    """
+    return _write([(LABEL, name, values) for name, values in columns.items()], identities)
 
 
-def _write(columns: list[tuple[int, str, NDArray[Any]]]) -> bytes:
+def _write(columns: list[tuple[int, str, NDArray[Any]]], tails: Sequence[bytes] | None = None) -> bytes:
     if len(columns[0][2]) == 0:
         return b""
-    if any(values.dtype.kind != "f" or values.size == 0 for _, _, values in columns):
-        parts = [_entries(number, name, values) for number, name, values in columns]
+    if tails or any(values.dtype.kind != "f" or values.size == 0 for _, _, values in columns):
+        parts: list[Sequence[bytes]] = [_entries(number, name, values) for number, name, values in columns]
+        parts += [tails] if tails else []
         return b"".join([frame_record(b"".join(entries)) for entries in zip(*parts, strict=True)])
     return _write_alike(columns)
 
@@ -254,10 +273,27 @@ def _write_alike(columns: list[tuple[int, str, NDArray[Any]]]) -> bytes:
         # The numbers are the last bytes of their entry.
         first += _entry(number, name, protobuf.tensor_number(matrix.dtype), _field(TENSOR_VALUES, content))
         places.append((HEADER_SIZE + len(first) - len(content), HEADER_SIZE + len(first)))
-    table = np.tile(np.frombuffer(frame_record(first), np.uint8), (rows, 1))
-    for (begin, end), matrix in zip(places, matrices, strict=True):
-        table[:, begin:end] = np.ascontiguousarray(matrix).view(np.uint8)
-    return table.tobytes()
+    template = np.frombuffer(frame_record(first), np.uint8)
+    # The bytes of a BytesIO can be filled where they are, and are given away without a copy.
+    written = io.BytesIO(bytes(rows * len(template)))
+    with written.getbuffer() as room:
+        _fill(np.frombuffer(room, np.uint8).reshape(rows, -1), template, places, matrices)
+    return written.getvalue()
+
+
+def _fill(
+    table: NDArray[np.uint8],
+    template: NDArray[np.uint8],
+    places: list[tuple[int, int]],
+    matrices: list[NDArray[Any]],
+) -> None:
+    """Fill (rows, bytes of a record) with the template, and the numbers of each matrix at its place."""
+    step = max(1, _WRITTEN_AT_ONCE // len(template))
+    for start in range(0, len(table), step):
+        rows = slice(start, start + step)
+        table[rows] = template
+        for (begin, end), matrix in zip(places, matrices, strict=True):
+            table[rows, begin:end] = np.ascontiguousarray(matrix[rows]).view(np.uint8)
 
 
 def _entries(number: int, name: str, values: NDArray[Any]) -> list[bytes]:

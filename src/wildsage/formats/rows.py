@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wildsage.formats.errors import FormatError, NotFiniteError
-from wildsage.formats.sparse import SparseRows, stack
+from wildsage.formats.sparse import SparseRows, from_dense, stack, take_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +89,32 @@ def join(parts: Iterable[Rows], source: str) -> Rows:
     )
 
 
+def take(rows: Rows, chosen: NDArray[np.int64] | slice) -> Rows:
+    """Return some rows, in the order given; a slice of dense rows is not copied."""
+    features = rows.features
+    return Rows(
+        take_rows(features, chosen) if isinstance(features, SparseRows) else features[chosen],
+        rows.labels[chosen],
+        None if rows.weights is None else rows.weights[chosen],
+        None if rows.groups is None else rows.groups[chosen],
+    )
+
+
+def merge(parts: Sequence[Rows]) -> Rows:
+    """Put parts of one width together, features and labels; where some are sparse, all become so."""
+    if len(parts) == 1:
+        return parts[0]
+    labels = np.concatenate([part.labels for part in parts])
+    dense = [part.features for part in parts if not isinstance(part.features, SparseRows)]
+    if len(dense) == len(parts):
+        return Rows(np.concatenate(dense), labels)
+    return Rows(stack([_sparse(part.features) for part in parts]), labels)
+
+
+def _sparse(features: NDArray[np.float32] | SparseRows) -> SparseRows:
+    return features if isinstance(features, SparseRows) else from_dense(features)
+
+
 def _kind(rows: Rows) -> tuple[int | None, int, bool, bool]:
     # Sparse rows of LIBSVM text are as wide as their last entry: they may differ.
     width = rows.features.shape[1] if isinstance(rows.features, np.ndarray) else None
@@ -105,8 +131,13 @@ def _describe(rows: Rows) -> str:
     )
 
 
-def finite(parts: Iterable[Rows], source: str) -> Iterator[Rows]:
+def finite(parts: Iterable[Rows], source: str, *, missing: bool = False) -> Iterator[Rows]:
     """Pass rows on as long as all their numbers are finite.
+
+    Parameters
+    ----------
+    missing
+        NaN stands for a missing value: features and weights may have it. What labels may be is left to the algorithm.
 
     Raises
     ------
@@ -114,21 +145,29 @@ def finite(parts: Iterable[Rows], source: str) -> Iterator[Rows]:
         At the first that is NaN or infinite, with its row and place.
     """
     row = 1
+    refused = np.isinf if missing else _is_not_finite
     for part in parts:
         features = part.features if isinstance(part.features, np.ndarray) else part.features.values
-        for name, values in (("feature", features), ("label", part.labels), ("weight", part.weights)):
-            # One sum is much cheaper than a test of every value; only a bad sum is looked into.
+        labels = None if missing else part.labels
+        for name, values in (("feature", features), ("label", labels), ("weight", part.weights)):
+            # One sum is much cheaper than a test of every value; only a bad sum, or a large one, is looked into.
             with np.errstate(invalid="ignore", over="ignore"):
-                if values is None or math.isfinite(float(values.sum(dtype=np.float64))):
+                if values is None or math.isfinite(float(values.sum())):
                     continue
-            if not np.isfinite(values).all():
-                raise _not_finite(source, part, name, values, row)
+            places = np.argwhere(refused(values))
+            if len(places):
+                raise _not_finite(source, part, name, values, places[0], row)
         yield part
         row += len(part)
 
 
-def _not_finite(source: str, part: Rows, name: str, values: NDArray[np.float32], row: int) -> NotFiniteError:
-    place = np.argwhere(~np.isfinite(values))[0]
+def _is_not_finite(values: NDArray[np.float32]) -> NDArray[np.bool_]:
+    return ~np.isfinite(values)
+
+
+def _not_finite(
+    source: str, part: Rows, name: str, values: NDArray[np.float32], place: NDArray[np.int64], row: int
+) -> NotFiniteError:
     value = float(values[tuple(place)])
     if name == "feature" and isinstance(part.features, SparseRows):
         index, column = part.features.place(int(place[0]))

@@ -53,6 +53,21 @@ def from_dense(matrix: NDArray[np.float32]) -> SparseRows:
     return SparseRows(starts, columns, matrix[rows, columns], matrix.shape[1])
 
 
+def take_rows(matrix: SparseRows, chosen: NDArray[np.int64] | slice) -> SparseRows:
+    """Return some rows, in the order given."""
+    if isinstance(chosen, slice):
+        first, last, _ = chosen.indices(len(matrix))
+        starts = matrix.starts[first : last + 1]
+        entries: NDArray[np.int64] | slice = slice(int(starts[0]), int(starts[-1]))
+        starts = starts - starts[0]
+    else:
+        begins = matrix.starts[chosen]
+        counts = matrix.starts[chosen + 1] - begins
+        starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
+        entries = np.arange(starts[-1]) + np.repeat(begins - starts[:-1], counts)
+    return SparseRows(starts, matrix.columns[entries], matrix.values[entries], matrix.width)
+
+
 def stack(parts: Sequence[SparseRows]) -> SparseRows:
     """Put the rows of several matrices below each other; the widest gives the width."""
     offsets = np.cumsum([0, *(part.values.size for part in parts)])

@@ -10,6 +10,7 @@ from wildsage.formats.errors import FormatError
 
 BLOCK = 4 << 20
 """Bytes that are read at once."""
+_PART = 1 << 18
 
 
 def fill(file: BinaryIO, size: int) -> bytes:
@@ -19,6 +20,16 @@ def fill(file: BinaryIO, size: int) -> bytes:
         parts.append(read)
         size -= len(read)
     return b"".join(parts)
+
+
+def fill_into(file: BinaryIO, target: memoryview) -> int:
+    """Read until `target` is full or the file ends: how many bytes were read."""
+    end = 0
+    # Small parts stay in the processor's cache until they are copied.
+    while end < len(target) and (part := file.read(min(_PART, len(target) - end))):
+        target[end : end + len(part)] = part
+        end += len(part)
+    return end
 
 
 def blocks(file: BinaryIO) -> Iterator[bytes]:

@@ -6,20 +6,26 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from wildsage.core.engine_images import EngineError, LocalImage
 from wildsage.images.environments import Environments
 from wildsage.images.frameworks import (
     EnvironmentSpec,
     FrameworkTag,
     NoEnvironmentError,
     environment_spec,
+    environment_with_sdk,
     framework_repositories,
     framework_tag,
-    known_tags,
+    installed_versions,
 )
+from wildsage.images.java import HOW_TO_INSTALL, Java, find_java
+from wildsage.images.kernels import Kernels, kernels_of
+from wildsage.images.local import ContainerEngine, program, what_engines_say
 from wildsage.images.pip_settings import PipSettings
-from wildsage.images.platform import ALGORITHM_TAGS, PlatformImages
+from wildsage.images.platform import ALGORITHM_TAGS, PlatformImages, nearest_tags
 from wildsage.images.program import (
     PACKAGE,
+    PURPOSES,
     ImageProgram,
     Purpose,
     base_python_folders,
@@ -31,6 +37,8 @@ from wildsage.images.program import (
 )
 from wildsage.images.registered import RegisteredImage, RegisteredImages
 from wildsage.images.uri import ImageUri, parse_image_uri
+from wildsage.toolkit.kernels import FOLDER_VARIABLE
+from wildsage.toolkit.script_mode.paths import LAYER_VARIABLE, REQUIREMENTS_VARIABLE
 
 
 class UnknownImageError(Exception):
@@ -44,25 +52,28 @@ class ResolvedImage:
     Attributes
     ----------
     kind
-        ``algorithm`` (built in), ``framework`` (a user's script in a prepared environment) or
-        ``registered``.
+        ``algorithm`` (built in), ``framework`` (a user's script in a prepared environment),
+        ``registered`` or ``container`` (of podman or docker).
     name
         Its name without a registry, e.g. ``kmeans:1``.
     algorithm
         The module of a built-in algorithm; else empty.
     environment
         What `Environments.prepare` must have made before `program` runs; None: nothing.
+    kernels
+        Those of the algorithm that are compiled beforehand.
     notice
         The first line of the job's log where the image promises versions; else empty.
     """
 
-    kind: Literal["algorithm", "framework", "registered"]
+    kind: Literal["algorithm", "framework", "registered", "container"]
     name: str
     tag: str
     algorithm: str = ""
     framework: str = ""
     promised: str = ""
     environment: EnvironmentSpec | None = None
+    kernels: Kernels | None = None
     notice: str = ""
     _python: Path = Path(sys.executable)
     _folders: tuple[Path, ...] = ()
@@ -70,6 +81,31 @@ class ResolvedImage:
     _commands: Mapping[Purpose, Sequence[str]] = field(default_factory=dict)
     _variables: Mapping[str, str] = field(default_factory=dict)
     _literal_opt_ml: bool = False
+    _of_engine: tuple[ContainerEngine, LocalImage] | None = None
+
+    @property
+    def engine(self) -> str:
+        """Name of the container engine whose image it is; else empty."""
+        return self._of_engine[0].name if self._of_engine else ""
+
+    @property
+    def is_tried(self) -> bool:
+        """Tell whether it is known that its engine works; there is nothing to try where it has none."""
+        return self._of_engine is None or self._of_engine[0].is_tried
+
+    def try_engine(self) -> None:
+        """Find out whether its engine works, in a second or two.
+
+        Raises
+        ------
+        UnknownImageError
+            If it does not.
+        """
+        if self._of_engine is not None:
+            try:
+                self._of_engine[0].calling()
+            except EngineError as error:
+                raise UnknownImageError(f"the image {self.name} cannot run here: {error}") from error
 
     def program(
         self, purpose: Purpose, entrypoint: Sequence[str] = (), arguments: Sequence[str] = ()
@@ -85,13 +121,23 @@ class ResolvedImage:
         Raises
         ------
         UnknownImageError
-            If the image has nothing for this purpose, e.g. a directory without ``serve``.
+            If the image has nothing for this purpose, e.g. a directory without ``serve``, or its engine
+            does not work.
         """
+        if self._of_engine is not None:
+            try:
+                return program(*self._of_engine, purpose, entrypoint, arguments)
+            except EngineError as error:
+                raise UnknownImageError(f"the image {self.name} cannot run here: {error}") from error
         command = self._commands.get(purpose)
         if command is None and not entrypoint:
             raise UnknownImageError(
                 f"the image {self.name} has no executable `{purpose}`, only {', '.join(self._commands)}: "
-                f"add one to its directory and register it again (wildsage images add)"
+                + (
+                    "say with ContainerEntrypoint what runs in it"
+                    if purpose == "process"
+                    else "add one to its directory and register it again (wildsage images add)"
+                )
             )
         return ImageProgram(
             argv=overridden(self._python, command or (), entrypoint, arguments),
@@ -99,6 +145,15 @@ class ResolvedImage:
             mounts=mounts_of((*self._folders, *(file for file in self._files if file.exists()))),
             needs_literal_opt_ml=self._literal_opt_ml or bool(entrypoint),
         )
+
+    def on_layer(self, folder: Path) -> "ResolvedImage":
+        """Return this image with a layer of packages on top of its environment."""
+        variables = {**self._variables, LAYER_VARIABLE: str(folder)}
+        return replace(self, _folders=(*self._folders, folder), _variables=variables)
+
+    def installing_first(self, file: str) -> "ResolvedImage":
+        """Return this image so that a requirements file is installed before the job's own entrypoint runs."""
+        return replace(self, _variables={**self._variables, REQUIREMENTS_VARIABLE: file})
 
 
 class ImageCatalogue:
@@ -116,6 +171,8 @@ class ImageCatalogue:
         This installation's account: in its own registry there are only registered images.
     pip
         How pip reaches the package index from inside a container.
+    engines
+        Container engines, asked in this order for what is none of the above.
     """
 
     def __init__(
@@ -126,6 +183,7 @@ class ImageCatalogue:
         *,
         account: str = "",
         pip: PipSettings | None = None,
+        engines: Sequence[ContainerEngine] = (),
     ) -> None:
         self._builtin = builtin
         self.platform = PlatformImages(builtin)
@@ -133,9 +191,10 @@ class ImageCatalogue:
         self._environments = environments
         self._account = account
         self._pip = pip or PipSettings({})
+        self._engines = engines
         self._own: dict[str, tuple[RegisteredImage, ResolvedImage]] = {}
 
-    def resolve(self, uri: str, *, script: bool = False) -> ResolvedImage:
+    def resolve(self, uri: str, *, script: bool = False, sdk: str = "") -> ResolvedImage:
         """Find the image that a URI names: any account, any region, any registry suffix.
 
         Parameters
@@ -144,6 +203,9 @@ class ImageCatalogue:
             Whether the request brings the user's own code (see `brings_script`): an image that is both
             an algorithm and a framework (``sagemaker-xgboost``) runs as the latter then. An algorithm that
             is no framework stays one: an entrypoint runs in its place, with Wildsage's own interpreter.
+        sdk
+            The version of the SageMaker Python SDK whose code the request runs (see `client_sdk`); empty:
+            none.
 
         Raises
         ------
@@ -158,12 +220,15 @@ class ImageCatalogue:
         if own is not None:
             return self._resolved(own)
         if not self._account or parsed.account != self._account:
-            resolved = self._of_platform(parsed, script=script)
+            resolved = self._of_platform(parsed, script=script, sdk=sdk)
             if resolved is not None:
                 return resolved
+        local = self._of_engines(uri, parsed)
+        if local is not None:
+            return local
         raise UnknownImageError(self._unknown(uri, parsed))
 
-    def _of_platform(self, uri: ImageUri, *, script: bool) -> ResolvedImage | None:
+    def _of_platform(self, uri: ImageUri, *, script: bool, sdk: str) -> ResolvedImage | None:
         if not uri.tag:
             uri = replace(uri, tag=self.platform.tag_of(uri.repository, uri.digest))
         tag = framework_tag(uri)
@@ -171,29 +236,46 @@ class ImageCatalogue:
         listed = uri.repository in framework_repositories()
         known = tag is not None if listed else uri.tag in ALGORITHM_TAGS
         if tag is not None and (script or not module):
-            return self._of_framework(uri, tag)
+            return self._of_framework(uri, tag, sdk)
         return self._of_algorithm(uri, module, tag) if module and known else None
 
     def _of_algorithm(self, uri: ImageUri, module: str, tag: FrameworkTag | None) -> ResolvedImage:
-        python = Path(sys.executable)
-        base = (str(python), "-m", "wildsage.toolkit")
+        spec = _environment_of_library(tag) if tag else None
+        if spec is None:
+            python, folders = Path(sys.executable), host_python_folders()
+            command: tuple[str, ...] = (str(python), "-m", "wildsage.toolkit")
+        else:
+            python = self._environments.python_path(spec)
+            folders = (*base_python_folders(), python.parent.parent, PACKAGE)
+            command = runtime_command(python, "builtin")
+        kernels = kernels_of(module) if spec is None else None  # compiled for this interpreter
+        compiled = self._environments.kernels_path(kernels) if kernels else None
         return ResolvedImage(
             kind="algorithm",
             name=uri.name,
             tag=uri.tag,
             algorithm=module,
             promised=tag.promised if tag else "",
-            _folders=(*host_python_folders(), *self._pip.paths),
-            _commands={"train": (*base, "train", module), "serve": (*base, "serve", module)},
-            _variables={**self._pip.variables, "WILDSAGE_IMAGE_TAG": uri.tag},
+            environment=spec,
+            kernels=kernels,
+            _python=python,
+            _folders=(*folders, *self._pip.paths),
+            _files=(compiled,) if compiled else (),
+            _commands={"train": (*command, "train", module), "serve": (*command, "serve", module)},
+            _variables={
+                **self._pip.variables,
+                "WILDSAGE_IMAGE_TAG": uri.tag,
+                **({FOLDER_VARIABLE: str(compiled)} if compiled else {}),
+            },
         )
 
-    def _of_framework(self, uri: ImageUri, tag: FrameworkTag) -> ResolvedImage:
+    def _of_framework(self, uri: ImageUri, tag: FrameworkTag, sdk: str) -> ResolvedImage:
         try:
-            spec = environment_spec(tag.environment)
+            spec = environment_spec(environment_with_sdk(tag.environment, sdk))
         except NoEnvironmentError as error:
             raise UnknownImageError(f"the image {uri.name} cannot run here: {error}") from error
         python = self._environments.python_path(spec)
+        java = _java_for(uri, tag)
         return ResolvedImage(
             kind="framework",
             name=uri.name,
@@ -203,13 +285,27 @@ class ImageCatalogue:
             environment=spec,
             notice=_notice(uri, tag, spec),
             _python=python,
-            _folders=(*base_python_folders(), python.parent.parent, PACKAGE, *self._pip.paths),
-            _commands={
-                "train": runtime_command(python, "train"),
-                "serve": runtime_command(python, "serve", tag.framework),
+            _folders=(
+                *base_python_folders(),
+                python.parent.parent,
+                PACKAGE,
+                *self._pip.paths,
+                *(java.folders if java else ()),
+            ),
+            _commands=_framework_commands(python, tag),
+            _variables={
+                **self._pip.variables,
+                **_module_variables(tag),
+                **({"JAVA_HOME": str(java.home)} if java else {}),
             },
-            _variables={**self._pip.variables, **_module_variables(tag)},
         )
+
+    def _of_engines(self, uri: str, parsed: ImageUri) -> ResolvedImage | None:
+        for engine in self._engines:
+            image = engine.image(uri) if engine.is_installed else None
+            if image is not None:
+                return ResolvedImage("container", parsed.name, parsed.tag, _of_engine=(engine, image))
+        return None
 
     def _resolved(self, image: RegisteredImage) -> ResolvedImage:
         """Return what was made of an image the last time, unless it was registered anew."""
@@ -221,12 +317,17 @@ class ImageCatalogue:
     def _of_registered(self, image: RegisteredImage) -> ResolvedImage:
         content = self.registered.content(image)
         commands: dict[Purpose, Sequence[str]] = (
-            {"train": (*image.command, "train"), "serve": (*image.command, "serve")} if image.command else {}
+            {
+                "train": (*image.command, "train"),
+                "process": image.command,
+                "serve": (*image.command, "serve"),
+            }
+            if image.command
+            else {}
         )
-        if "train" in image.executables:
-            commands["train"] = (str(content / "train"),)
-        if "serve" in image.executables:
-            commands["serve"] = (str(content / "serve"),)
+        for purpose in PURPOSES:
+            if purpose in image.executables:
+                commands[purpose] = (str(content / purpose),)
         return ResolvedImage(
             kind="registered",
             name=image.name,
@@ -240,9 +341,9 @@ class ImageCatalogue:
 
     def _unknown(self, uri: str, parsed: ImageUri) -> str:
         name = parsed.repository
-        tags = known_tags(name) or (sorted(ALGORITHM_TAGS) if name in self._builtin else [])
+        tags = nearest_tags(name, parsed.tag) or (sorted(ALGORITHM_TAGS) if name in self._builtin else [])
         if tags and parsed.account != (self._account or None):
-            known = f"the tags of {name} that run here match: {', '.join(tags)}"
+            known = f"the nearest tags of {name} that run here: {', '.join(tags)}"
         else:
             names = [*self._builtin, *framework_repositories()]
             names += [image.name for image in self.registered.list()]
@@ -250,7 +351,7 @@ class ImageCatalogue:
         return (
             f"The image {uri} does not exist or cannot run on this machine; {known}. "
             f"To run your own, register a directory with executables `train` and `serve`: "
-            f"wildsage images add {name} DIR"
+            f"wildsage images add {name} DIR. {what_engines_say(self._engines, uri)}"
         )
 
 
@@ -267,6 +368,40 @@ def brings_script(
     return bool(entrypoint or named or environment.get("SAGEMAKER_PROGRAM"))
 
 
+def _environment_of_library(tag: FrameworkTag) -> EnvironmentSpec | None:
+    """Return the environment of the library version that a tag promises.
+
+    None: Wildsage's own interpreter has that version, or the environment is not locked for this Python.
+    """
+    if tag.promised in set(installed_versions(tag.package)):
+        return None
+    try:
+        return environment_spec(tag.environment)
+    except NoEnvironmentError:
+        return None
+
+
+def _framework_commands(python: Path, tag: FrameworkTag) -> Mapping[Purpose, Sequence[str]]:
+    if tag.framework == "spark":
+        return {"process": runtime_command(python, "exec", "smspark-submit")}
+    return {
+        "train": runtime_command(python, "train"),
+        "serve": runtime_command(python, "serve", tag.framework),
+    }
+
+
+def _java_for(uri: ImageUri, tag: FrameworkTag) -> Java | None:
+    if not tag.needs_java:
+        return None
+    java = find_java()
+    if java is None:
+        raise UnknownImageError(
+            f"the image {uri.name} cannot run here: Spark needs Java, and there is none on this machine:"
+            f" {HOW_TO_INSTALL}"
+        )
+    return java
+
+
 def _module_variables(tag: FrameworkTag) -> dict[str, str]:
     if not tag.module:
         return {}
@@ -274,6 +409,10 @@ def _module_variables(tag: FrameworkTag) -> dict[str, str]:
         "SAGEMAKER_TRAINING_MODULE": f"{tag.module}.training:main",
         "SAGEMAKER_SERVING_MODULE": f"{tag.module}.serving:main",
     }
+
+
+_SAID = ("sagemaker", "torch", "datasets", "accelerate", "numpy", "scipy", "pandas")
+"""What a job's first line says of an environment, besides the package that the tag promises."""
 
 
 def _notice(uri: ImageUri, tag: FrameworkTag, spec: EnvironmentSpec) -> str:
@@ -285,7 +424,6 @@ def _notice(uri: ImageUri, tag: FrameworkTag, spec: EnvironmentSpec) -> str:
         promise.append(f"{tag.package} {tag.promised}")
         nearest = "" if running == tag.promised else " (the nearest that runs here)"
         runs.append(f"{tag.package} {running}{nearest}")
-    runs += [
-        f"{name} {spec.version_of(name)}" for name in ("numpy", "scipy", "pandas") if spec.version_of(name)
-    ]
+    others = [name for name in _SAID if name != tag.package and spec.version_of(name)]
+    runs += [f"{name} {spec.version_of(name)}" for name in others]
     return f"Image {uri.name} promises {', '.join(promise)}; running {', '.join(runs)}."

@@ -1,123 +1,119 @@
 """Python environments for framework images: built once from a lock, kept in the cache, shared read-only.
 
-Guarantees
-----------
-- `Environments.is_ready` is true only for an environment that was built to its end: a marker file is
-  written last.
-- One builder at a time: a lock file is held while an environment is built, also by the build's own
-  processes. If the server dies in the middle, the next build waits for them and begins anew.
-- A build that fails or is cancelled leaves nothing but its lock file.
-- Wheels only: no code of a package runs while it is installed.
-
-An environment is built at the path where it is used, because the scripts in its ``bin`` name it.
+Wheels only: no code of a package runs while it is installed, but of those that have none (`EnvironmentSpec.sources`).
+What a build guarantees is in `wildsage.images.builds`.
 """
 
-import asyncio
-import contextlib
-import fcntl
-import json
-import os
-import shutil
-import signal
+import re
 import sys
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from wildsage.images.builds import Build, BuildFailedError, Built, BuiltFolders, OnLine
 from wildsage.images.frameworks import EnvironmentSpec
+from wildsage.images.kernels import Kernels
+from wildsage.images.layers import Layer
+from wildsage.images.program import RUNTIME
+from wildsage.toolkit.script_mode.overlay import Overlay
 
-OnLine = Callable[[str], None]
-
-_MARKER = "wildsage.json"
-_LINES_IN_ERROR = 15
-_LOCK_POLL_SECONDS = 0.2
-_LONGEST_LINE = 1 << 24
-"""Of a build: pip names all versions of a package in one line."""
-
-
-@dataclass(frozen=True, slots=True)
-class BuiltEnvironment:
-    """An environment on the disk; `used_at` is when a container needed it last."""
-
-    name: str
-    path: Path
-    used_at: float
+PIP_OPTIONS = (
+    "--progress-bar", "off", "--disable-pip-version-check", "--no-input", "--only-binary", ":all:",
+)  # fmt: skip
+_NOT_FOUND = re.compile(r"No matching distribution found for ([^\s()]+)")
 
 
 class EnvironmentBuildError(Exception):
     """An environment could not be built. The text is for the user."""
 
 
+class LayerBuildError(Exception):
+    """Wheels alone do not make a layer. The text says why."""
+
+
 Installer = Callable[[EnvironmentSpec, Path], Sequence[Sequence[str]]]
 """The commands that build an environment at a path."""
+
+LayerInstaller = Callable[[Layer, Path, Path], Sequence[Sequence[str]]]
+"""The commands that build a layer, by the interpreter below it and its path."""
 
 
 def pip_installer(spec: EnvironmentSpec, path: Path) -> Sequence[Sequence[str]]:
     """Build with the standard library's venv and the pip it brings: the user's pip configuration holds."""
     python = str(path / "bin" / "python")
-    pip = [python, "-m", "pip", "install", "--progress-bar", "off", "--disable-pip-version-check"]
-    pip += ["--no-input", "--only-binary", ":all:", "--no-deps"]
+    pip = [python, "-m", "pip", "install", *PIP_OPTIONS, "--no-deps"]
+    pip += [option for name in spec.sources for option in ("--no-binary", name)]
     check = [python, "-c", f"import {', '.join(spec.imports)}"]
     return [[sys.executable, "-m", "venv", str(path)], [*pip, *spec.pins], check]
 
 
+def pip_layer_installer(layer: Layer, python: Path, path: Path) -> Sequence[Sequence[str]]:
+    """Build an overlay of the environment, and let pip add what the environment does not have yet."""
+    pip = [str(Overlay.below(path).python), "-P", "-m", "pip", "install", *PIP_OPTIONS]
+    return [[str(python), "-P", str(RUNTIME), "overlay", str(path)], [*pip, *layer.lines]]
+
+
 class Environments:
-    """The environments of this machine.
+    """The environments of this machine, and the layers of packages on top of them.
 
     Parameters
     ----------
     cache
         The cache directory; environments lie below ``environments/`` in it and may be deleted at any
         time while no job runs.
-    installer
-        Makes the build commands.
+    installer, layer_installer
+        Make the build commands.
     variables
         Set for these commands, besides what this process has: an environment has a pip of its own, which
         does not see the configuration of another environment.
     """
 
     def __init__(
-        self, cache: Path, installer: Installer = pip_installer, variables: Mapping[str, str] | None = None
+        self,
+        cache: Path,
+        installer: Installer = pip_installer,
+        variables: Mapping[str, str] | None = None,
+        layer_installer: LayerInstaller = pip_layer_installer,
     ) -> None:
-        self.folder = cache / "environments"
+        self._folders = BuiltFolders(cache / "environments", variables)
         self._installer = installer
-        self._variables = variables or {}
+        self._layer_installer = layer_installer
+
+    @property
+    def folder(self) -> Path:
+        """Where everything lies."""
+        return self._folders.folder
 
     def python_path(self, spec: EnvironmentSpec) -> Path:
         """Return the interpreter of an environment, whether it is ready or not."""
-        return self._path(spec) / "bin" / "python"
+        return self._folders.path(spec.key) / "bin" / "python"
 
-    def is_ready(self, spec: EnvironmentSpec) -> bool:
-        """Tell whether the environment was built to its end."""
-        return (self._path(spec) / _MARKER).is_file()
+    def layer_path(self, layer: Layer) -> Path:
+        """Return the folder of a layer, whether it is ready or not."""
+        return self._folders.path(layer.key)
 
-    def mark_used(self, spec: EnvironmentSpec) -> None:
-        """Take note that a container is about to need the environment."""
-        with contextlib.suppress(OSError):  # it serves to tell what nobody needs: no reason to fail
-            os.utime(self._path(spec) / _MARKER)
+    def kernels_path(self, kernels: Kernels) -> Path:
+        """Return the folder of an algorithm's kernels, whether they are compiled or not."""
+        return self._folders.path(kernels.key)
 
-    def built(self) -> list[BuiltEnvironment]:
-        """Return the environments that were built to their end, by name."""
-        found = []
-        for marker in self.folder.glob(f"*/{_MARKER}"):
-            with contextlib.suppress(OSError, ValueError, KeyError):
-                name = json.loads(marker.read_text())["environment"]
-                found.append(BuiltEnvironment(name, marker.parent, marker.stat().st_mtime))
-        return sorted(found, key=lambda one: one.name)
+    def is_ready(self, needed: EnvironmentSpec | Layer | Kernels) -> bool:
+        """Tell whether an environment, a layer or kernels were built to their end."""
+        return self._folders.is_ready(needed.key)
 
-    def discard(self, built: BuiltEnvironment) -> bool:
-        """Delete an environment unless it is being prepared, or was needed meanwhile; returns whether it went."""
-        descriptor = os.open(self.folder / f"{built.path.name}.lock", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            marker = built.path / _MARKER
-            if not _try_lock(descriptor) or not marker.exists() or marker.stat().st_mtime > built.used_at:
-                return False
-            marker.unlink()
-            shutil.rmtree(built.path, ignore_errors=True)
-            return True
-        finally:
-            os.close(descriptor)
+    def mark_used(self, needed: EnvironmentSpec | Layer | Kernels) -> None:
+        """Take note that a container is about to need it."""
+        self._folders.mark_used(needed.key)
+
+    def built(self) -> list[Built]:
+        """Return what was built to its end, by name."""
+        return self._folders.built()
+
+    def discard(self, built: Built) -> bool:
+        """Delete one unless it is being prepared, or was needed meanwhile; returns whether it went."""
+        return self._folders.discard(built)
+
+    def remove(self, needed: EnvironmentSpec | Layer | Kernels) -> None:
+        """Delete an environment, a layer or kernels; the next job that needs it builds it again."""
+        self._folders.remove(needed.key)
 
     async def prepare(self, spec: EnvironmentSpec, on_line: OnLine) -> None:
         """Build the environment unless it is ready.
@@ -130,99 +126,67 @@ class Environments:
         Raises
         ------
         EnvironmentBuildError
-            With the last lines of the build, and what to do.
+            With the package that is at fault where pip names one, the last lines of the build, and what to do.
         """
-        if self.is_ready(spec):
-            return
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        async with self._locked(spec, on_line) as lock:
-            if not self.is_ready(spec):
-                await self._build(spec, on_line, lock)
-
-    def remove(self, spec: EnvironmentSpec) -> None:
-        """Delete an environment; the next job that needs it builds it again."""
-        path = self._path(spec)
-        (path / _MARKER).unlink(missing_ok=True)
-        shutil.rmtree(path, ignore_errors=True)
-
-    def _path(self, spec: EnvironmentSpec) -> Path:
-        return self.folder / spec.key
-
-    async def _build(self, spec: EnvironmentSpec, on_line: OnLine, lock: int) -> None:
-        path = self._path(spec)
-        on_line(f"Preparing the environment {spec.name} (once; kept in {path})")
-        ready = False
-        try:
-            await asyncio.to_thread(shutil.rmtree, path, ignore_errors=True)
-            for command in self._installer(spec, path):
-                await _run(command, spec, on_line, lock, self._variables)
-            marker = path / f".{_MARKER}"
-            marker.write_text(json.dumps({"environment": spec.name, "pins": list(spec.pins)}, indent=1))
-            marker.rename(path / _MARKER)
-            ready = True
-        finally:
-            if not ready:
-                # Not in a thread: a cancelled task must not leave before its files are gone.
-                shutil.rmtree(path, ignore_errors=True)
-        on_line(f"The environment {spec.name} is ready.")
-
-    @contextlib.asynccontextmanager
-    async def _locked(self, spec: EnvironmentSpec, on_line: OnLine) -> AsyncIterator[int]:
-        """Hold the environment's lock file; yields its descriptor."""
-        descriptor = os.open(self.folder / f"{spec.key}.lock", os.O_RDWR | os.O_CREAT, 0o600)
-        told = False
-        try:
-            while not _try_lock(descriptor):
-                if not told:
-                    on_line(f"Waiting for the environment {spec.name}, which is being prepared already.")
-                    told = True
-                await asyncio.sleep(_LOCK_POLL_SECONDS)
-            yield descriptor
-        finally:
-            os.close(descriptor)
-
-
-def _try_lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-async def _run(
-    command: Sequence[str], spec: EnvironmentSpec, on_line: OnLine, lock: int, variables: Mapping[str, str]
-) -> None:
-    """Run one build command to its end, or end it and all its children."""
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        start_new_session=True,
-        env={**os.environ, **variables},
-        pass_fds=(lock,),
-        limit=_LONGEST_LINE,
-    )
-    last: deque[str] = deque(maxlen=_LINES_IN_ERROR)
-    try:
-        assert process.stdout is not None
-        while line := await process.stdout.readline():
-            text = line.decode(errors="replace").rstrip()
-            last.append(text)
-            on_line(text)
-        code = await process.wait()
-    finally:
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
-    if code:
-        lines = "\n".join(last)
-        hint = f" {spec.hint}" if spec.hint else ""
-        raise EnvironmentBuildError(
-            f"the environment {spec.name} could not be prepared: {' '.join(command[:4])} … ended with exit code "
-            f"{code}. Is a package index reachable?{hint} The next job that needs it tries again, and so does: "
-            f"wildsage images prepare IMAGE_URI\n"
-            f"{lines}"
+        build = Build(
+            what=f"the environment {spec.name}",
+            name=spec.name,
+            key=spec.key,
+            commands=lambda path: self._installer(spec, path),
+            facts={"pins": list(spec.pins)},
         )
+        try:
+            await self._folders.prepare(build, on_line)
+        except BuildFailedError as error:
+            raise EnvironmentBuildError(_environment_failed(spec, error)) from error
+
+    async def prepare_layer(self, layer: Layer, on_line: OnLine) -> None:
+        """Build a layer unless it is ready; its environment must be.
+
+        Raises
+        ------
+        LayerBuildError
+            If the packages are not there as wheels, do not fit together, or no index is reachable.
+        """
+        python = self.python_path(layer.base)
+        build = Build(
+            what=f"the layer {layer.name}",
+            name=layer.name,
+            key=layer.key,
+            commands=lambda path: self._layer_installer(layer, python, path),
+            facts=layer.facts,
+        )
+        try:
+            await self._folders.prepare(build, on_line)
+        except BuildFailedError as error:
+            raise LayerBuildError(_missing(error.lines) or f"{error.command} … failed") from error
+
+    async def prepare_kernels(self, kernels: Kernels, on_line: OnLine) -> None:
+        """Compile an algorithm's kernels unless that is done.
+
+        Raises
+        ------
+        wildsage.images.builds.BuildFailedError
+            If they cannot be compiled.
+        """
+        build = Build(
+            what=f"the {kernels.name}", name=kernels.name, key=kernels.key, commands=kernels.commands
+        )
+        await self._folders.prepare(build, on_line)
+
+
+def _missing(lines: Sequence[str]) -> str:
+    """Return which package pip did not find; empty where that is not what went wrong."""
+    found = (_NOT_FOUND.search(line) for line in reversed(lines))
+    return next((f"no wheel of {match[1]} was found" for match in found if match), "")
+
+
+def _environment_failed(spec: EnvironmentSpec, error: BuildFailedError) -> str:
+    missing = _missing(error.lines)
+    hint = f" {spec.hint}" if spec.hint else ""
+    return (
+        f"the environment {spec.name} could not be prepared: {f'{missing}; ' if missing else ''}"
+        f"{error.command} … ended with exit code {error.exit_code}. Is a package index reachable?{hint} "
+        f"The next job that needs it tries again, and so does: wildsage images prepare IMAGE_URI\n"
+        f"The whole log is in {error.log}; it ends with\n" + "\n".join(error.lines)
+    )

@@ -11,8 +11,10 @@ import sys
 import sysconfig
 import tomllib
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any
@@ -34,12 +36,15 @@ class EnvironmentSpec:
         Modules that must import before the environment counts as ready.
     hint
         What to do where the build fails, if there is something particular; else empty.
+    sources
+        Packages without wheels, which are built from their archives.
     """
 
     name: str
     pins: tuple[str, ...]
     imports: tuple[str, ...] = ()
     hint: str = ""
+    sources: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -61,7 +66,8 @@ class FrameworkTag:
     Attributes
     ----------
     framework
-        ``scikit-learn``, ``xgboost``, ``pytorch`` or ``python``: chooses the defaults of serving.
+        ``scikit-learn``, ``xgboost``, ``pytorch`` or ``python``: chooses the defaults of serving. ``spark``
+        processes only.
     package
         The Python package whose version the tag promises; empty for an image that promises none.
     module
@@ -70,6 +76,8 @@ class FrameworkTag:
         Versions, as the image on AWS has them.
     environment
         Name in the table.
+    needs_java
+        It runs with the Java of this machine.
     """
 
     framework: str
@@ -78,6 +86,7 @@ class FrameworkTag:
     promised: str
     promised_python: str
     environment: str
+    needs_java: bool = False
 
 
 class NoEnvironmentError(Exception):
@@ -104,6 +113,7 @@ def framework_tag(uri: ImageUri) -> FrameworkTag | None:
                     promised=match.expand(row.get("version", "")),
                     promised_python=match.expand(row.get("python", "")),
                     environment=row["environment"],
+                    needs_java=entry.get("needs_java", False),
                 )
     return None
 
@@ -114,14 +124,38 @@ def tag_patterns(repository: str) -> Sequence[str]:
     return [row["pattern"] for entry in entries for row in entry["tags"]]
 
 
-def known_tags(repository: str) -> Sequence[str]:
-    """Return the tag patterns of a repository, for error texts."""
-    return [pattern.replace("\\", "") for pattern in tag_patterns(repository)]
+def example_tag(repository: str, pattern: str) -> str:
+    """Return a tag that a pattern of a repository matches, where tags cannot be counted; else empty."""
+    rows = (row for entry in _table()["image"] if entry["repository"] == repository for row in entry["tags"])
+    return next((row.get("example", "") for row in rows if row["pattern"] == pattern), "")
 
 
 def environment_names(prefix: str = "") -> Sequence[str]:
     """Return the names of the environments that begin with `prefix`, in the order of the table."""
     return [name for name in _table()["environment"] if name.startswith(prefix)]
+
+
+def environment_with_sdk(name: str, version: str) -> str:
+    """Return the environment that stands in for `name` where code of a SageMaker Python SDK runs.
+
+    Parameters
+    ----------
+    version
+        Of the SDK, e.g. ``2.257.7``; empty: none of it runs.
+    """
+    rows = _table()["environment"][name].get("by_sdk", []) if version else []
+    wanted = _release(version)
+    found = (row["environment"] for row in rows if "below" not in row or wanted < _release(row["below"]))
+    return next(found, name)
+
+
+def installed_versions(package: str) -> Sequence[str]:
+    """Return the versions of a package beside Wildsage itself, by this name or as its build for CPUs."""
+    found = []
+    for name in (package, f"{package}-cpu"):
+        with suppress(PackageNotFoundError):
+            found.append(version(name))
+    return found
 
 
 def environment_spec(name: str) -> EnvironmentSpec:
@@ -152,8 +186,17 @@ def environment_spec(name: str) -> EnvironmentSpec:
     lines = (line.split("#")[0].strip() for line in lock.read_text().splitlines())
     entry = _table()["environment"][name]
     return EnvironmentSpec(
-        name, tuple(line for line in lines if line), tuple(entry["imports"]), entry.get("hint", "")
+        name,
+        pins=tuple(line for line in lines if line),
+        imports=tuple(entry["imports"]),
+        hint=entry.get("hint", ""),
+        sources=tuple(entry.get("sources", ())),
     )
+
+
+def _release(version: str) -> tuple[int, ...]:
+    """Return the numbers that a version begins with: (3, 0, 0) of ``3.0.0.dev0``."""
+    return tuple(int(number) for number in re.findall(r"\d+", re.split(r"[^\d.]", version)[0]))
 
 
 def _locks() -> Traversable:

@@ -24,6 +24,7 @@ _SECTIONS = ("global", "install")
 _PREFIX = "PIP_"
 _CERTIFICATES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+PROXY_VARIABLES = (*_PROXIES, "NO_PROXY")
 _DIRECT = "127.0.0.1,localhost"
 """Never through a proxy: this server."""
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from wildsage.images.frameworks import framework_repositories, framework_tag, tag_patterns
+from wildsage.images.frameworks import example_tag, framework_repositories, framework_tag, tag_patterns
 from wildsage.images.uri import ImageUri
 
 ALGORITHM_TAGS = frozenset({"1", "latest"})
@@ -78,6 +78,27 @@ class PlatformImages:
         if not patterns and repository in self._builtin:
             return sorted(ALGORITHM_TAGS)
         return [tag for pattern in patterns for tag in matching_tags(pattern)]
+
+
+def listed_tags(repository: str) -> Mapping[str, Sequence[str]]:
+    """Return, for each pattern of a framework image, its tags; where there is no end of them one example."""
+    return {
+        pattern: matching_tags(pattern) or [example_tag(repository, pattern)]
+        for pattern in tag_patterns(repository)
+    }
+
+
+def nearest_tags(repository: str, tag: str, count: int = 2) -> Sequence[str]:
+    """Return the tags of a framework image next to a version: up to `count` below it, and as many above."""
+    tags = sorted((tags[0] for tags in listed_tags(repository).values()), key=_version)
+    below = [known for known in tags if _version(known) <= _version(tag)]
+    return [*below[-count:], *tags[len(below) :][:count]]
+
+
+def _version(tag: str) -> tuple[int, int]:
+    """Return the first two numbers of a tag's version; of a tag of transformers theirs."""
+    major, minor = [*re.findall(r"\d+", tag.partition("transformers")[2] or tag), "0", "0"][:2]
+    return int(major), int(minor)
 
 
 def matching_tags(pattern: str) -> list[str]:

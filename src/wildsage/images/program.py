@@ -6,14 +6,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import wildsage
+from wildsage.core.engine_images import EngineImage
 
-Purpose = Literal["train", "serve"]
+Purpose = Literal["train", "process", "serve"]
+PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
 Mounts = tuple[tuple[str, str], ...]
 
-_SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _SYSTEM_FOLDERS = tuple(Path(name) for name in ("/usr", "/bin", "/lib", "/lib64", "/sbin"))
 
 PACKAGE = Path(wildsage.__file__).resolve().parent
@@ -36,6 +38,10 @@ class ImageProgram:
         a sandbox runs the same command.
     needs_literal_opt_ml
         True: the program addresses ``/opt/ml`` by its name, whatever ``SAGEMAKER_BASE_DIR`` says.
+    engine_image
+        What a container engine runs; None: the command is one of this machine.
+    port
+        Where it listens, in a network of its own; None: it shares this machine's and is told a port.
     """
 
     argv: tuple[str, ...]
@@ -43,12 +49,14 @@ class ImageProgram:
     mounts: Mounts = ()
     working_directory: str = "/"
     needs_literal_opt_ml: bool = False
+    engine_image: EngineImage | None = None
+    port: int | None = None
 
 
 def image_environment(*bins: Path) -> dict[str, str]:
     """Return the variables that every image sets, with the folders `bins` first on ``PATH``."""
     return {
-        "PATH": ":".join([*map(str, bins), _SYSTEM_PATH]),
+        "PATH": ":".join([*map(str, bins), SYSTEM_PATH]),
         "LANG": "C.UTF-8",
         "LC_ALL": "C.UTF-8",
         "PYTHONIOENCODING": "UTF-8",

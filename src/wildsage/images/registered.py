@@ -1,4 +1,4 @@
-"""Images that the user registered: a directory with ``train`` and ``serve``, or a command."""
+"""Images that the user registered: a directory with ``train``, ``process`` or ``serve``, or a command."""
 
 import hashlib
 import json
@@ -9,10 +9,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from wildsage.images.program import PURPOSES
 from wildsage.images.uri import ImageUri, parse_image_uri
 
 _CONTENT = "content"
-_EXECUTABLES = ("train", "serve")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +26,10 @@ class RegisteredImage:
     digest
         ``sha256:…`` of its content: equal content has an equal digest.
     executables
-        Which of ``train`` and ``serve`` the directory has; empty for a command.
+        Which of ``train``, ``process`` and ``serve`` the directory has; empty for a command.
     command
-        The command, which gets ``train`` or ``serve`` as its last argument; empty for a directory.
+        The command, which gets ``train`` or ``serve`` as its last argument, and nothing in a processing job;
+        empty for a directory.
     relocatable
         True: its programs find their files through ``SAGEMAKER_BASE_DIR``, so they need no sandbox.
     """
@@ -77,13 +78,13 @@ class RegisteredImages:
         Raises
         ------
         ValueError
-            If the name is not an image name, or the directory has neither ``train`` nor ``serve``.
+            If the name is not an image name, or the directory has no such program.
         """
         uri = _own_name(name)
-        found = tuple(one for one in _EXECUTABLES if os.access(directory / one, os.X_OK))
+        found = tuple(one for one in PURPOSES if os.access(directory / one, os.X_OK))
         if not directory.is_dir() or not found:
             raise ValueError(
-                f"{directory} is not an image directory: it needs an executable file `train` or `serve` (chmod +x)"
+                f"{directory} is not an image directory: it needs an executable file `train`, `process` or `serve` (chmod +x)"
             )
         digest = self._store_content(directory)
         image = RegisteredImage(uri.repository, uri.tag, digest, executables=found, relocatable=relocatable)
@@ -91,7 +92,7 @@ class RegisteredImages:
         return image
 
     def add_command(self, name: str, command: Sequence[str], *, relocatable: bool = False) -> RegisteredImage:
-        """Register a command of this machine; it gets ``train`` or ``serve`` as its last argument.
+        """Register a command of this machine; it gets ``train`` or ``serve`` as its last argument, to process none.
 
         Raises
         ------
@@ -201,7 +202,9 @@ def _own_name(name: str) -> ImageUri:
 
 
 def _absolute(word: str) -> str:
-    return os.path.abspath(word) if os.path.lexists(word) else word  # noqa: PTH100 - keeps symlinks
+    # A folder is meant where a path is written: a module, or an action such as `run`, may have its name.
+    named = os.path.isfile(word) or ("/" in word and os.path.lexists(word))  # noqa: PTH113 - as below
+    return os.path.abspath(word) if named else word  # noqa: PTH100 - keeps symlinks
 
 
 def _read(path: Path) -> RegisteredImage:

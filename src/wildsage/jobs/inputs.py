@@ -118,6 +118,16 @@ async def _from_prefix(objects: ObjectAccess, uri: str) -> AsyncIterator[_Listed
         await asyncio.sleep(0)  # others wait for the event loop
 
 
+async def objects_below(objects: ObjectAccess, bucket: str, folder: str) -> list[InputObject]:
+    """Return the objects of a folder, whose name ends with ``/`` unless it is the whole bucket."""
+    found = [
+        _Listed(record, record.key[len(folder) :])
+        for record in objects.list_objects(bucket, folder)
+        if not record.key.endswith("/")
+    ]
+    return await _with_files(objects, found)
+
+
 def relative_path(prefix: str, key: str) -> str:
     """Return where an object goes: its key behind the folder that the prefix names.
 

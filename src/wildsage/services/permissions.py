@@ -16,7 +16,9 @@ from wildsage.services.s3.permissions import s3_permissions
 _KINDS: Mapping[str, str] = {
     "EndpointConfigName": "endpoint-config",
     "EndpointName": "endpoint",
+    "HyperParameterTuningJobName": "hyper-parameter-tuning-job",
     "ModelName": "model",
+    "ProcessingJobName": "processing-job",
     "TrainingJobName": "training-job",
 }
 """Kind of a SageMaker resource by the request member that names one."""
@@ -112,8 +114,10 @@ def _sagemaker_resources(context: RequestContext, request: Request) -> Iterator[
 
 
 def _passed_roles(request: Request, service: str) -> Iterator[Permission]:
-    targets = request.get("Targets", ())  # of a rule of EventBridge; each may have a role
-    for part in (request, *(target for target in targets if isinstance(target, dict))):
+    # Of a rule of EventBridge, or a tuning job: each may have a role.
+    inner = [*request.get("Targets", ()), *request.get("TrainingJobDefinitions", ())]
+    inner.append(request.get("TrainingJobDefinition"))
+    for part in (request, *(one for one in inner if isinstance(one, dict))):
         for member in _PASSED_ROLES:
             if member in part:
                 yield Permission("iam:PassRole", part[member], {"iam:passedtoservice": (service,)})

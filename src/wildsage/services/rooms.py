@@ -16,6 +16,8 @@ from wildsage.store.metrics import MetricStore
 from wildsage.store.object_access import RoleObjects
 from wildsage.store.resources import Resources
 from wildsage.store.tags import Tags
+from wildsage.store.tuning_trials import TuningTrials
+from wildsage.toolkit.spec import AlgorithmSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +32,15 @@ class ServiceRooms:
         Whether this machine can run a container without a network.
     metric_definitions
         ``MetricDefinitions`` of a built-in algorithm, by its module.
+    saves_checkpoints
+        Whether a built-in algorithm goes on from checkpoints, by its module.
+    declaration
+        All that a built-in algorithm declares, by its module.
     """
 
     resources: Resources
     tags: Tags
+    tuning_trials: TuningTrials
     buckets: Buckets
     file_systems: FileSystems
     objects: RoleObjects
@@ -47,3 +54,5 @@ class ServiceRooms:
     invocations: Invocations
     can_isolate: bool
     metric_definitions: Callable[[str], Sequence[Mapping[str, str]]]
+    saves_checkpoints: Callable[[str], bool]
+    declaration: Callable[[str], AlgorithmSpec]

@@ -1,6 +1,7 @@
 """From a placed worker to the job file of its run: image, model data, log stream, credentials."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,15 +11,17 @@ from wildsage.images.catalogue import ImageCatalogue, ResolvedImage, UnknownImag
 from wildsage.images.environments import EnvironmentBuildError
 from wildsage.images.facts import facts_of
 from wildsage.images.preparation import ImagePreparation
+from wildsage.images.requirements import NONE, Requirements, RequirementsFinder
 from wildsage.serving.deployments import VariantPlan
 from wildsage.serving.model_data import ModelDataError, model_objects
 from wildsage.serving.placements import Placement
 from wildsage.store.access_keys import AccessKeys
 from wildsage.store.logs import LogStreams
-from wildsage.store.object_access import RoleObjects
+from wildsage.store.object_access import ObjectAccess, RoleObjects
 from wildsage.store.run_tokens import RunRole, RunTokens
-from wildsage.supervisor.contract import JobFile, Program
+from wildsage.supervisor.contract import InputObject, JobFile, Program
 from wildsage.supervisor.program import program_of
+from wildsage.supervisor.surroundings import HostProxyCommand
 
 _STOP_GRACE_SECONDS = 30.0
 
@@ -58,6 +61,8 @@ class OrderDesk:
         Path of the credentials endpoint; ``/RUN`` is appended.
     sandbox
         The backend that was found at the start: a supervisor that had to try for itself would start later.
+    host_proxy
+        Returns how the proxy is started that answers AWS's own host names; None: nothing does. It may take a moment.
     """
 
     clock: Clock
@@ -70,6 +75,7 @@ class OrderDesk:
     endpoint_url: str
     credentials_path: str
     sandbox: str = "auto"
+    host_proxy: Callable[[], HostProxyCommand | None] = lambda: None
 
     async def order(self, placement: Placement, plan: VariantPlan) -> Order:
         """Make everything ready for a launch: this may build the image's environment, which takes long.
@@ -85,10 +91,14 @@ class OrderDesk:
         )
         try:
             image = image_of(self.images, plan.container)
-            await self.preparation.prepare(image, stream)
             role = RunRole(endpoint.account, plan.role_arn)
-            model = model_objects(self.objects.of(role, endpoint.region), plan.container)
-            program = _program(image, placement, plan)
+            objects = self.objects.of(role, endpoint.region)
+            model = model_objects(objects, plan.container)
+            requirements = await _requirements(objects, image, plan, model)
+            await self.preparation.prepare(image, stream, requirements=requirements)
+            proxy = await asyncio.to_thread(self.host_proxy)
+            outfitted = self.preparation.outfitted(image, requirements)
+            program = _program(outfitted, placement, plan, has_proxy=proxy is not None)
         except (UnknownImageError, EnvironmentBuildError) as error:
             raise OrderError(str(error)) from None
         except (ModelDataError, AccessDeniedError) as error:
@@ -110,6 +120,7 @@ class OrderDesk:
             stop_grace_seconds=_STOP_GRACE_SECONDS,
             isolated=plan.isolated,
             sandbox=self.sandbox,
+            host_proxy=proxy,
             facts={
                 "image": facts_of(image),
                 "instance_type": plan.instance_type,
@@ -125,8 +136,18 @@ class OrderDesk:
         await self.keys.revoke_bound(run_id)
 
 
-def _program(image: ResolvedImage, placement: Placement, plan: VariantPlan) -> Program:
-    port = str(placement.port)
+async def _requirements(
+    objects: ObjectAccess, image: ResolvedImage, plan: VariantPlan, model: tuple[InputObject, ...]
+) -> Requirements:
+    if image.environment is None or image.algorithm:
+        return NONE
+    environment = plan.container.get("Environment", {})
+    return await RequirementsFinder(objects, environment, isolated=plan.isolated).of_model(model)
+
+
+def _program(image: ResolvedImage, placement: Placement, plan: VariantPlan, *, has_proxy: bool) -> Program:
+    program = image.program("serve")
+    port = str(program.port or placement.port)
     environment = {
         "SAGEMAKER_REGION": placement.endpoint.region,
         # A container that makes a socket (WILDSAGE_BIND_SOCKET) needs no port.
@@ -134,4 +155,4 @@ def _program(image: ResolvedImage, placement: Placement, plan: VariantPlan) -> P
         "SAGEMAKER_SAFE_PORT_RANGE": f"{port}-{port}",
         **plan.container.get("Environment", {}),
     }
-    return program_of(image.program("serve"), environment)
+    return program_of(program, environment, has_proxy=has_proxy)

@@ -26,7 +26,9 @@ DEFAULT_BUS = "default"
 SAGEMAKER = "aws.sagemaker"
 
 DETAIL_TYPES: Mapping[str, str] = {
+    "processing-job": "SageMaker Processing Job State Change",
     "training-job": "SageMaker Training Job State Change",
+    "hyper-parameter-tuning-job": "SageMaker HyperParameter Tuning Job State Change",
     "endpoint": "SageMaker Endpoint State Change",
     "endpoint-config": "SageMaker Endpoint Config State Change",
     "model": "SageMaker Model State Change",

@@ -29,6 +29,8 @@ from wildsage.store.log_pages import StreamOrder, page_query
 _INDEX_EVERY_BYTES = 128 * 1024
 _SCAN_FRAMES = 5_000
 _TAILER_BEHIND_MS = 60_000
+METRICS = "job-metrics"
+"""Topic of the telemetry: notified when values of jobs were found."""
 LARGEST_PAGE_BYTES = 1_048_576
 LARGEST_PAGE_EVENTS = 10_000
 
@@ -279,6 +281,8 @@ class LogStreams(LogGroups):
                 # SQL takes NaN for NULL: a loss that is none must not hold up the log.
                 [(arn, point.name, point.at, point.value) for point in points if not math.isnan(point.value)],
             )
+            if points:
+                transaction.notify(METRICS)
             if keep is not None and points:
                 keep(transaction, points)
             return count
@@ -334,6 +338,13 @@ class LogStreams(LogGroups):
             (arn,),
         )
         return [MetricPoint(row["name"], row["at"], row["value"]) for row in rows]
+
+    def metric_values(self, arn: str, name: str) -> list[float]:
+        """Return all values of a metric of a job, in the order of the lines that reported them."""
+        rows = self.database.read(
+            "SELECT value FROM job_metric WHERE arn = ? AND name = ? ORDER BY id", (arn, name)
+        )
+        return [row["value"] for row in rows]
 
     def _make_stream(self, transaction: Transaction, group_id: int, name: str, at: float) -> int:
         transaction.execute(

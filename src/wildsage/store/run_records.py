@@ -8,7 +8,8 @@ from wildsage.store.database import Database, Transaction
 from wildsage.store.resources import Key
 
 _LARGEST_COUNT = 10
-"""Of one resource: an endpoint whose workers end again and again keeps the newest."""
+"""Of one resource, for each of the runs it has at once: an endpoint whose workers end again and again keeps the
+newest."""
 
 
 class RunRecords:
@@ -27,7 +28,12 @@ class RunRecords:
 
     @staticmethod
     def put(
-        transaction: Transaction, resource: Key, run_id: str, at: float, record: Mapping[str, Any]
+        transaction: Transaction,
+        resource: Key,
+        run_id: str,
+        at: float,
+        record: Mapping[str, Any],
+        runs_at_once: int = 1,
     ) -> None:
         """Keep the record of a run that has ended, in the place of one of the same run."""
         transaction.execute(
@@ -39,7 +45,7 @@ class RunRecords:
         transaction.execute(
             f"DELETE FROM run_record WHERE {_OF} AND run_id NOT IN"  # noqa: S608 - a constant
             f" (SELECT run_id FROM run_record WHERE {_OF} ORDER BY ended_at DESC, run_id DESC LIMIT ?)",
-            (*_parameters(resource), *_parameters(resource), _LARGEST_COUNT),
+            (*_parameters(resource), *_parameters(resource), _LARGEST_COUNT * runs_at_once),
         )
 
     @staticmethod

@@ -4,55 +4,91 @@ The container may have replaced any of its folders by a link to anywhere; the su
 follow it. So every path is walked part by part, and a link on the way counts as nothing there.
 """
 
+import codecs
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from wildsage.formats.archives import real_path
 from wildsage.supervisor.archives import pack, walk
+from wildsage.supervisor.contract import Output
+from wildsage.supervisor.watched_folder import Signature
 
 FAILURE_CHARACTERS = 1024
 
-_ARTIFACTS = (("model", "model", "model.tar.gz"), ("output/data", "output", "output.tar.gz"))
-_ALWAYS = "model"
+Sent = Mapping[str, Mapping[str, Signature]]
+_NOTHING: Sent = {}
 
 
-def pack_artifacts(ml: Path, out: Path, *, compress: bool) -> dict[str, int]:
-    """Pack ``model`` and ``output/data`` into `out` and return sizes in bytes by name.
+def take(ml: Path, out: Path, outputs: Sequence[Output], sent: Sent = _NOTHING) -> dict[str, int]:
+    """Bring what a container made into `out` and return sizes in bytes by name.
 
     Parameters
     ----------
-    compress
-        True gives ``model.tar.gz``, and ``output.tar.gz`` where there is output; False gives folders.
+    sent
+        Files that were uploaded while it ran, by the output's name and their path: what has not changed since
+        is not brought again.
     """
     sizes = {}
-    for place, folder_name, archive_name in _ARTIFACTS:
-        folder = _own_path(ml, place)
-        if folder is None or not folder.is_dir():
-            folder = None
-        if compress:
-            if place == _ALWAYS or (folder is not None and any(folder.iterdir())):
-                sizes[archive_name] = pack(folder, out / archive_name)
-        elif folder is not None:
-            size = _move_files(folder, out / folder_name)
-            if size is not None:
-                sizes[folder_name] = size
+    for output in outputs:
+        size = _take_one(ml, out, output, sent.get(output.name, {}), shared=_is_shared(output, outputs))
+        if size is not None:
+            sizes[output.name] = size
     return sizes
 
 
-def failure_text(ml: Path) -> str:
-    """Return the first characters of ``output/failure``, or nothing."""
-    path = _own_path(ml, "output/failure")
-    if path is None or not path.is_file():
-        return ""
+def _take_one(
+    ml: Path, out: Path, output: Output, sent: Mapping[str, Signature], *, shared: bool
+) -> int | None:
+    """Return the bytes; None where there is nothing to take."""
+    folder = _own_path(ml, output.place)
+    if folder is not None and not folder.is_dir():
+        folder = None
+    if output.is_archive:
+        is_wanted = output.is_always or (folder is not None and any(folder.iterdir()))
+        return pack(folder, out / output.name) if is_wanted else None
+    if folder is None:
+        return None
+    target = out / output.name
+    # Copies first: moving breaks links.
+    sizes = [*_copy_linked(folder, target)] if output.has_links else []
+    sizes += _bring_regular(folder, target, sent, shared=shared)
+    return sum(sizes) if sizes else None
+
+
+def _is_shared(output: Output, outputs: Sequence[Output]) -> bool:
+    """Tell whether another output has the same files, or some of them: then they have to stay where they are."""
+    others = (f"{other.place}/" for other in outputs if other is not output)
+    own = f"{output.place}/"
+    return any(own.startswith(other) or other.startswith(own) for other in others)
+
+
+def message_of(ml: Path, path: str) -> bytes:
+    """Return the beginning of what the container wrote there, or nothing."""
+    found = _own_path(ml, path)
+    if found is None or not found.is_file():
+        return b""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        descriptor = os.open(found, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
-        return ""
+        return b""
     with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor has no path
-        content = file.read(4 * FAILURE_CHARACTERS)
-    return content.decode("utf-8", "replace")[:FAILURE_CHARACTERS]
+        return file.read(4 * FAILURE_CHARACTERS)
+
+
+def text_of(message: bytes) -> str:
+    """Return the first characters of a message; what is no text is replaced."""
+    return message.decode("utf-8", "replace")[:FAILURE_CHARACTERS]
+
+
+def is_text(message: bytes) -> bool:
+    """Tell whether a message is UTF-8, as far as it was read."""
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(message)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _own_path(base: Path, relative: str) -> Path | None:
@@ -65,16 +101,6 @@ def _own_path(base: Path, relative: str) -> Path | None:
     return path
 
 
-def _move_files(folder: Path, target: Path) -> int | None:
-    """Move the regular files to `target` and return their bytes; None where there are none.
-
-    An object store has no links: one to a file of the same folder becomes a copy, any other is left out.
-    """
-    # Copies first: moving breaks links.
-    sizes = [*_copy_linked(folder, target), *_move_regular(folder, target)]
-    return sum(sizes) if sizes else None
-
-
 def _copy_linked(folder: Path, target: Path) -> Iterator[int]:
     root = folder.resolve()
     for path in walk(folder):
@@ -85,10 +111,21 @@ def _copy_linked(folder: Path, target: Path) -> Iterator[int]:
             yield place.stat().st_size
 
 
-def _move_regular(folder: Path, target: Path) -> Iterator[int]:
+def _bring_regular(
+    folder: Path, target: Path, sent: Mapping[str, Signature], *, shared: bool
+) -> Iterator[int]:
     for path in walk(folder):
-        if path.is_file() and not path.is_symlink():
-            yield path.rename(_place(path, folder, target)).stat().st_size
+        if path.is_symlink() or not path.is_file():
+            continue
+        status = path.stat()
+        if sent.get(path.relative_to(folder).as_posix()) != Signature.of(status):
+            place = _place(path, folder, target)
+            # What has a second name would be changed through it when it is a stored object.
+            if shared or status.st_nlink > 1:
+                shutil.copyfile(path, place)
+            else:
+                path.rename(place)
+        yield status.st_size
 
 
 def _place(path: Path, folder: Path, target: Path) -> Path:

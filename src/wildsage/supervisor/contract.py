@@ -1,6 +1,6 @@
 """What passes between the server and a supervisor: one job file in, a journal and an exit record out.
 
-A *run* is one launch of one container: a host of a training job, or a worker of an endpoint. Its folder:
+A *run* is one launch of one container: a host of a job, or a worker of an endpoint. Its folder:
 
 | file | writer | content |
 |---|---|---|
@@ -12,7 +12,9 @@ A *run* is one launch of one container: a host of a training job, or a worker of
 | ``exit.json`` | supervisor, by rename, last | `ExitRecord` |
 | ``ml/`` | supervisor and container | the container's ``/opt/ml`` |
 | ``run/`` | container | sockets; mounted at ``/run/wildsage`` |
-| ``out/`` | supervisor | packed ``model.tar.gz`` and ``output.tar.gz``, for the server to adopt |
+| ``run/peers`` | server, mode 0600 | a secret that the hosts of the job share, where there are several |
+| ``sent/`` | supervisor, by rename | what is uploaded while the container runs, for the server to adopt |
+| ``out/`` | supervisor | what the container made (`Output`), for the server to adopt at the end |
 
 No exit record and no lock means that the platform lost the run. The supervisor needs no database and no
 other file of the server; inputs come over HTTP from `JobFile.endpoint_url`, unless their content files are in sight
@@ -25,10 +27,12 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from wildsage.compute.base import Limits, Mount
+from wildsage.core.engine_images import EngineImage
+from wildsage.supervisor.surroundings import HostProxyCommand, NetworkPlace
 
 __all__ = [
-    "Channel", "Event", "EventKind", "ExitRecord", "InputMode", "InputObject", "JobFile", "Limits", "Mount", "Outcome",
-    "Program", "Share", "StopReason", "StopRequest",
+    "Channel", "CheckpointPlace", "Event", "EventKind", "ExitRecord", "InputMode", "InputObject", "JobFile", "Limits",
+    "Mount", "Outcome", "Output", "Program", "Share", "StopReason", "StopRequest",
 ]  # fmt: skip
 
 JOB_FILE = "job.json"
@@ -39,8 +43,15 @@ EXIT_FILE = "exit.json"
 ML_FOLDER = "ml"
 RUN_FOLDER = "run"
 OUT_FOLDER = "out"
+SENT_FOLDER = "sent"
+PEERS_FILE = "peers"
+"""In ``run/``."""
 SERVE_SOCKET = "serve.sock"
 """In ``run/``: where a container that understands ``WILDSAGE_BIND_SOCKET`` listens."""
+INPUT_DATA = "input/data"
+"""Below ``/opt/ml``: where the channels of a training job are."""
+INPUT_CONFIG = "input/config"
+"""Below ``/opt/ml``: where a training job reads what it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +101,8 @@ class Channel:
     objects
         All of them, in their order; of an augmented manifest, the manifest alone.
     mode
-        ``File``: brought to ``input/data/NAME`` before the start. ``FastFile``: seen there read-only.
-        ``Pipe``: streamed through the FIFOs ``input/data/NAME_0``, ``NAME_1``, …
+        ``File``: brought to `place` before the start. ``FastFile``: seen there read-only.
+        ``Pipe``: streamed through FIFOs of the same name with ``_0``, ``_1``, … behind it.
     gzip
         ``Pipe``: each object is decompressed.
     wrap_records
@@ -104,6 +115,8 @@ class Channel:
         ``ShardedByS3Key``: what of them this host gets.
     folder, writable
         Instead of objects: a folder of this machine that the channel shows.
+    target
+        Where it is, below ``/opt/ml``; empty: ``input/data/NAME``.
     """
 
     name: str
@@ -116,6 +129,12 @@ class Channel:
     share: Share = Share()
     folder: str = ""
     writable: bool = False
+    target: str = ""
+
+    @property
+    def place(self) -> str:
+        """Where it is, below ``/opt/ml``."""
+        return self.target or f"{INPUT_DATA}/{self.name}"
 
     @classmethod
     def from_fields(cls, fields: dict[str, Any]) -> "Channel":
@@ -136,6 +155,59 @@ def input_objects(items: list[dict[str, Any]]) -> tuple[InputObject, ...]:
 
 
 @dataclass(frozen=True, slots=True)
+class Output:
+    """A folder of the container that is taken when it has ended. Links out of it are never followed.
+
+    Attributes
+    ----------
+    place
+        The folder, below ``/opt/ml``. It is there when the container starts.
+    name
+        What it becomes in ``out/``: an archive, or a folder with its files.
+    is_archive
+        Packed as a gzipped tar.
+    is_always
+        An archive is made even of nothing.
+    has_links
+        Of a folder: a link to a file of the same folder becomes a copy of it; else links are left out.
+    is_continuous
+        Of a folder: while the container runs, its files are put into ``sent/`` as they are finished.
+    """
+
+    place: str
+    name: str
+    is_archive: bool = False
+    is_always: bool = False
+    has_links: bool = False
+    is_continuous: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointPlace:
+    """Where a job's checkpoints are.
+
+    Attributes
+    ----------
+    prefix
+        Of their keys; what is behind it is the path in the folder. It ends with ``/`` unless it is empty.
+    local_path
+        The folder, as the container sees it.
+    objects
+        What is there already: brought in before the start.
+    """
+
+    bucket: str
+    prefix: str
+    local_path: str
+    objects: tuple[InputObject, ...] = ()
+
+    @classmethod
+    def from_fields(cls, fields: dict[str, Any] | None) -> "CheckpointPlace | None":
+        """Make it of what JSON made of it; a job may have none."""
+        return None if fields is None else cls(**{**fields, "objects": input_objects(fields["objects"])})
+
+
+@dataclass(frozen=True, slots=True)
 class Program:
     """What runs in the container.
 
@@ -149,6 +221,10 @@ class Program:
         What the image brings besides the system's own folders: its folder, an interpreter, a package.
     needs_opt_ml
         It opens ``/opt/ml`` by that very name; without a private file system it is refused.
+    image
+        The image of a container engine that it is in; None: it is a program of this machine.
+    port
+        Where it listens for its calls, in a network of its own; None: it shares this machine's.
     """
 
     argv: tuple[str, ...]
@@ -156,6 +232,8 @@ class Program:
     mounts: tuple[Mount, ...] = ()
     working_directory: str = "/"
     needs_opt_ml: bool = False
+    image: EngineImage | None = None
+    port: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,14 +245,26 @@ class JobFile:
     run_id
         Unique; the name of the run's folder.
     purpose
-        ``train`` ends by itself and its ``/opt/ml/model`` is packed; ``serve`` runs until it is stopped or
-        dies, and `model` is extracted to ``/opt/ml/model`` before the start.
+        ``train`` and ``process`` end by themselves and their `outputs` are taken; ``serve`` runs until it is
+        stopped or dies, and `model` is extracted to ``/opt/ml/model`` before the start.
+    folders
+        Made below ``/opt/ml`` before the start, beside those of inputs and outputs.
     config_files
-        Content of ``/opt/ml/input/config/NAME`` by name.
+        Text by its path below ``/opt/ml``.
     model
         ``serve``: the archives (or plain objects) to extract, in order.
-    compress_output
-        False: ``OutputDataConfig.CompressionType`` is NONE and ``out/`` gets folders instead of archives.
+    outputs
+        What is taken of ``/opt/ml`` at the end.
+    message_path
+        Below ``/opt/ml``: the file in which the container says why it failed, or what came of it.
+    checkpoints
+        ``train``: kept in S3 while the container runs; None: the job has none.
+    max_runtime_seconds
+        How long the container may run.
+    max_wait_seconds
+        How long the run may take in all, from the start of its supervisor.
+    interrupt_after_seconds
+        When the capacity is taken back from a container that still runs then; None: never.
     endpoint_url, region
         The server, for the inputs and for the container's own AWS calls.
     credentials_url
@@ -183,31 +273,47 @@ class JobFile:
         The stream's segment, written in the format of `wildsage.formats.logframes`.
     isolated
         No network at all (``EnableNetworkIsolation``), and no credentials.
+    network
+        The network that an isolated container shares with its peers; None: it is alone.
     hostname, hosts
         The container's name, and addresses on the loopback network by name of all hosts of its job.
+    host_proxy
+        Answers AWS's own host names for a container that shares this machine's network; None: nothing does.
     facts
         What the supervisor does not need, and a reader of the run wants to know: image, instance type.
     """
 
     run_id: str
-    purpose: Literal["train", "serve"]
+    purpose: Literal["train", "process", "serve"]
     program: Program
     endpoint_url: str
     region: str
     credentials_url: str
     log_path: str
     channels: tuple[Channel, ...] = ()
+    folders: tuple[str, ...] = (INPUT_CONFIG, INPUT_DATA, "model", "output/data")
     config_files: Mapping[str, str] = field(default_factory=dict)
     model: tuple[InputObject, ...] = ()
-    compress_output: bool = True
+    outputs: tuple[Output, ...] = ()
+    message_path: str = "output/failure"
+    checkpoints: CheckpointPlace | None = None
     max_runtime_seconds: float | None = None
+    max_wait_seconds: float | None = None
+    interrupt_after_seconds: float | None = None
     stop_grace_seconds: float = 120.0
     limits: Limits = field(default_factory=Limits)
     isolated: bool = False
+    network: NetworkPlace | None = None
     sandbox: str = "auto"
     hostname: str = "algo-1"
     hosts: Mapping[str, str] = field(default_factory=dict)
+    host_proxy: HostProxyCommand | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def backend(self) -> str:
+        """What carries the container: the engine whose image it is, else the sandbox."""
+        return self.program.image.engine if self.program.image else self.sandbox
 
     def to_json(self) -> str:
         """Serialize."""
@@ -230,14 +336,45 @@ class JobFile:
             mounts=tuple(Mount(**mount) for mount in program["mounts"]),
             working_directory=program["working_directory"],
             needs_opt_ml=program["needs_opt_ml"],
+            image=EngineImage.from_fields(program["image"]) if program.get("image") else None,
+            port=program.get("port"),
         )
         raw["channels"] = tuple(map(Channel.from_fields, raw["channels"]))
         raw["model"] = input_objects(raw["model"])
+        if "outputs" not in raw:
+            _modernize(raw)
+        raw["outputs"] = tuple(Output(**output) for output in raw["outputs"])
+        raw["folders"] = tuple(raw["folders"])
+        raw["checkpoints"] = CheckpointPlace.from_fields(raw.get("checkpoints"))
         raw["limits"] = Limits(**raw["limits"])
+        raw["network"] = NetworkPlace(**raw["network"]) if raw.get("network") else None
+        raw["host_proxy"] = HostProxyCommand.from_fields(raw.get("host_proxy"))
         return cls(**raw)
 
 
-EventKind = Literal["started", "downloading", "launched", "stopping", "exited", "uploading"]
+def archived_outputs(*, compressed: bool) -> tuple[Output, ...]:
+    """Return what a training job leaves behind: its model, and what else it wrote."""
+    return tuple(
+        Output(place, f"{name}.tar.gz", is_archive=True, is_always=name == "model")
+        if compressed
+        else Output(place, name, has_links=True)
+        for place, name in (("model", "model"), ("output/data", "output"))
+    )
+
+
+def _modernize(raw: dict[str, Any]) -> None:
+    """Give a job file of a release that knew training jobs only what later ones say."""
+    compressed = raw.pop("compress_output")
+    raw["outputs"] = (
+        [asdict(output) for output in archived_outputs(compressed=compressed)]
+        if raw["purpose"] == "train"
+        else []
+    )
+    raw["folders"] = JobFile.__dataclass_fields__["folders"].default
+    raw["config_files"] = {f"{INPUT_CONFIG}/{name}": text for name, text in raw["config_files"].items()}
+
+
+EventKind = Literal["started", "downloading", "launched", "stopping", "exited", "synced", "uploading"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +389,7 @@ class Event:
         Epoch seconds.
     kind
         ``started`` (the lock is held), ``downloading`` (inputs), ``launched`` (the container runs),
-        ``stopping`` (SIGTERM was sent), ``exited``, ``uploading`` (packing).
+        ``stopping`` (SIGTERM was sent), ``exited``, ``synced`` (the checkpoints are stored), ``uploading`` (packing).
     detail
         Facts for the log and for Describe: sandbox level, bytes staged, exit code, reason of the stop.
     """
@@ -263,7 +400,11 @@ class Event:
     detail: Mapping[str, Any] = field(default_factory=dict)
 
 
-StopReason = Literal["requested", "max_runtime", "max_wait", "bad_input"]
+StopReason = Literal[
+    "requested", "max_runtime", "max_wait", "interrupted", "bad_input", "bad_output", "bad_checkpoint", "host_failed"
+]  # fmt: skip
+"""``interrupted``: the spot capacity was taken back; the job goes on in another run. ``host_failed``: another host of
+the job did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +414,9 @@ class StopRequest:
     reason: StopReason = "requested"
 
 
-Outcome = Literal["completed", "failed", "stopped", "input_error", "disk_full", "platform_error"]
+Outcome = Literal[
+    "completed", "failed", "stopped", "bad_message", "input_error", "checkpoint_error", "disk_full", "platform_error"
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,12 +427,15 @@ class ExitRecord:
     ----------
     outcome
         ``completed`` (exit code 0), ``failed`` (any other end of the container), ``stopped`` (asked to, or
-        over its time; artifacts were packed), ``input_error`` (an input could not be brought in or streamed:
-        `message` is for the user), ``disk_full`` (inputs or artifacts found no space; not repeated), ``platform_error`` (Wildsage's own fault; the run may be repeated).
+        over its time; artifacts were packed, unless it was interrupted), ``bad_message`` (what a container of
+        ``process`` said is no text), ``input_error`` (an input could not be brought in or streamed: `message` is for
+        the user), ``checkpoint_error`` (a checkpoint could not be stored: likewise; artifacts were packed),
+        ``disk_full`` (inputs, checkpoints or artifacts found no space; not repeated), ``platform_error`` (Wildsage's
+        own fault; the run may be repeated).
     exit_code
         Of the container; 128 + N after signal N; None where it never started.
     failure
-        The first 1,024 characters of ``/opt/ml/output/failure``.
+        The first 1,024 characters of the file that `JobFile.message_path` names.
     log_tail
         The last lines of the log, for a failure without a failure file.
     artifacts

@@ -1,7 +1,8 @@
 """In which order a channel's parts come, and which of them a host gets."""
 
 import random
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 from wildsage.supervisor.contract import Share
@@ -24,3 +25,24 @@ def deal(parts: Sequence[T], share: Share, seed: int | None = None, epoch: int =
         parts = list(parts)
         random.Random(f"{seed}/{epoch}").shuffle(parts)  # noqa: S311 - repeatable, keeps no secret
     return parts if share.count == 1 else parts[share.index :: share.count]
+
+
+def deal_lines(
+    lines: Iterator[tuple[int, bytes]], share: Share, seed: int | None, epoch: int
+) -> Iterator[tuple[int, bytes]]:
+    """Yield what a host gets of numbered lines, as `deal` does.
+
+    Without a seed they pass one by one. A shuffle holds all of them in memory: a line may come first or last.
+    """
+    if seed is None:
+        for place, numbered in enumerate(lines):
+            if place % share.count == share.index:
+                yield numbered
+        return
+    text, numbers, ends = bytearray(), array("Q"), array("Q", [0])
+    for number, line in lines:
+        text += line
+        numbers.append(number)
+        ends.append(len(text))
+    for place in deal(range(len(numbers)), share, seed, epoch):
+        yield numbers[place], bytes(text[ends[place] : ends[place + 1]])

@@ -4,7 +4,7 @@ import json
 import random
 import re
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,8 +26,9 @@ _CHUNK_BYTES = 1 << 20
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 5.0
 _RENEW_SECONDS = 120.0
-_LARGEST_REPLY = 1 << 16
-_STALE_CREDENTIALS = frozenset({"ExpiredToken", "InvalidAccessKeyId", "InvalidToken"})
+LARGEST_REPLY = 1 << 16
+STALE_CREDENTIALS = frozenset({"ExpiredToken", "InvalidAccessKeyId", "InvalidToken"})
+"""Error codes that new credentials mend."""
 
 
 class InputError(Exception):
@@ -42,8 +43,22 @@ class UnreachableError(OSError):
     """The server did not answer for longer than `PATIENCE_SECONDS`."""
 
 
-class _TryAgainError(Exception):
+class TryAgainError(Exception):
     """The server is restarting, or the connection broke."""
+
+
+class TroubleError(TryAgainError):
+    """The server answers, but cannot do it now: its disk is full, or the like.
+
+    Attributes
+    ----------
+    status
+        Of its answer.
+    """
+
+    def __init__(self, status: int, said: str) -> None:
+        super().__init__(f"HTTP {status}" + (f": {said}" if said else ""))
+        self.status = status
 
 
 class Patience:
@@ -102,11 +117,11 @@ class Credentials:
         connection = Connection(self.url)
         while True:
             try:
-                with _answer(connection, self.url, {"authorization": self.token}) as response:
-                    content = response.read(_LARGEST_REPLY)
+                with answer(connection, self.url, {"authorization": self.token}) as response:
+                    content = response.read(LARGEST_REPLY)
                     if response.status != 200:
                         raise PermissionError(f"the server gave no credentials (HTTP {response.status})")
-            except _TryAgainError as error:
+            except TryAgainError as error:
                 patience.again(error)
             else:
                 return _access_key(json.loads(content))
@@ -160,14 +175,14 @@ class ObjectReader:
                     yield chunk
                     patience.progress()
                     self._pause(0)
-            except _TryAgainError as error:
+            except TryAgainError as error:
                 patience.again(error)
                 continue
             if came == item.size:
                 return
             if came > item.size:
                 raise _failure(item, f"is larger than the {item.size} bytes it had when the job was created")
-            patience.again(_TryAgainError(f"{came} of {item.size} bytes came"))
+            patience.again(TryAgainError(f"{came} of {item.size} bytes came"))
 
     def read_range(self, item: InputObject, start: int, size: int) -> bytes:
         """Return `size` bytes of an object from `start` on; raises as `read` does."""
@@ -178,11 +193,11 @@ class ObjectReader:
                 for chunk in self._content(item, start + len(content), patience, start + size):
                     content += chunk
                     patience.progress()
-            except _TryAgainError as error:
+            except TryAgainError as error:
                 patience.again(error)
                 continue
             if len(content) < size:
-                patience.again(_TryAgainError(f"{len(content)} of {size} bytes came"))
+                patience.again(TryAgainError(f"{len(content)} of {size} bytes came"))
         return content[:size]
 
     def read_whole(self, bucket: str, key: str, limit: int) -> bytes:
@@ -205,7 +220,7 @@ class ObjectReader:
                     if len(content) > limit:
                         raise _failure(item, f"has more than {limit} bytes")
                     self._pause(0)
-            except _TryAgainError as error:
+            except TryAgainError as error:
                 patience.again(error)
             else:
                 return bytes(content)
@@ -219,20 +234,20 @@ class ObjectReader:
             wanted["range"] = f"bytes={start}-{'' if end is None else end - 1}"
         key = self._credentials.key(patience)
         headers = sign_request(key, "GET", url, region=self._region, at=time.time(), headers=wanted)
-        with _answer(self._connection, url, headers) as response:
+        with answer(self._connection, url, headers) as response:
             if response.status not in (200, 206):
                 self._refuse(item, response)
             if start and response.status == 200:
-                raise _TryAgainError("the server ignored the range")
+                raise TryAgainError("the server ignored the range")
             while chunk := response.read(_CHUNK_BYTES):
                 yield chunk
 
     def _refuse(self, item: InputObject, response: Response) -> None:
-        body = response.read(_LARGEST_REPLY).decode("utf-8", "replace")
-        code, message = _element(body, "Code"), _element(body, "Message")
-        if code in _STALE_CREDENTIALS:
+        body = response.read(LARGEST_REPLY).decode("utf-8", "replace")
+        code, message = element(body, "Code"), element(body, "Message")
+        if code in STALE_CREDENTIALS:
             self._credentials.forget()
-            raise _TryAgainError(f"{code}: {message}")
+            raise TryAgainError(f"{code}: {message}")
         said = f" ({code}: {message})" if code else f" (HTTP {response.status})"
         if response.status == 404:
             raise _failure(item, f"does not exist{said}")
@@ -253,18 +268,27 @@ def _failure(item: InputObject, what: str) -> InputError:
     )
 
 
-def _element(xml: str, name: str) -> str:
+def element(xml: str, name: str) -> str:
+    """Return the text of the first element of a name in an answer of S3; nothing where there is none."""
     found = re.search(f"<{name}>([^<]*)</{name}>", xml)
     return found[1] if found else ""
 
 
 @contextmanager
-def _answer(connection: Connection, url: str, headers: dict[str, str]) -> Iterator[Response]:
-    """Send a request; what the network or a server in trouble does to it is `_TryAgainError`."""
+def answer(
+    connection: Connection,
+    url: str,
+    headers: Mapping[str, str],
+    method: str = "GET",
+    size: int = 0,
+    body: Iterable[bytes] = (),
+) -> Iterator[Response]:
+    """Send a request; what the network or a server in trouble does to it is `TryAgainError`."""
     try:
-        with connection.get(url, headers) as response:
+        with connection.send(method, url, headers, size, body) as response:
             if response.status >= 500 or response.status == 429:
-                raise _TryAgainError(f"HTTP {response.status}")
+                said = element(response.read(LARGEST_REPLY).decode("utf-8", "replace"), "Message")
+                raise TroubleError(response.status, said)
             yield response
     except (ConnectionError, TimeoutError) as error:
-        raise _TryAgainError(f"{type(error).__name__}: {error}") from error
+        raise TryAgainError(f"{type(error).__name__}: {error}") from error

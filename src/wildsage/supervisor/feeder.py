@@ -27,17 +27,18 @@ class Feeder:
     Parameters
     ----------
     folder
-        Descriptor of ``input/data``; stays the caller's.
+        Descriptor of the folder in which its FIFOs are; stays the caller's.
     open_reader
         Makes what fetches objects, given what it is to do between attempts.
     """
 
     def __init__(self, channel: Channel, folder: int, open_reader: Callable[[Pause], ObjectReader]) -> None:
         self._name = channel.name
+        self._base = channel.place.rpartition("/")[2]
         self._reader = open_reader(self._pause)
         self._content = PipeContent(channel, self._reader)
         self._folder = folder
-        self._fifo = Fifo(folder, f"{channel.name}_0")
+        self._fifo = Fifo(folder, f"{self._base}_0")
         self._over = threading.Event()
         self._failure: Exception | None = None
         self._thread = threading.Thread(target=self._work, name=f"pipe-{channel.name}", daemon=True)
@@ -69,7 +70,7 @@ class Feeder:
         try:
             epoch = 0
             while self._waited():
-                following = Fifo(self._folder, f"{self._name}_{epoch + 1}")
+                following = Fifo(self._folder, f"{self._base}_{epoch + 1}")
                 with suppress(ReaderGoneError):
                     self._content.send(epoch, self._fifo)
                 self._fifo.remove()
@@ -78,9 +79,9 @@ class Feeder:
         except InputError as error:
             self._failure = error.of_channel(self._name)
         except FileExistsError as error:
-            self._failure = InputError(
-                f"ClientError: {error}: the training code must not make it"
-            ).of_channel(self._name)
+            self._failure = InputError(f"ClientError: {error}: the job's code must not make it").of_channel(
+                self._name
+            )
         except Exception as error:  # noqa: BLE001 - a thread's boundary: the run's thread sees it
             if not self._over.is_set():
                 self._failure = error

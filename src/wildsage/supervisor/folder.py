@@ -15,7 +15,9 @@ from wildsage.supervisor.contract import (
     JOURNAL_FILE,
     ML_FOLDER,
     OUT_FOLDER,
+    PEERS_FILE,
     RUN_FOLDER,
+    SENT_FOLDER,
     SERVE_SOCKET,
     STOP_FILE,
     TOKEN_FILE,
@@ -58,20 +60,33 @@ class RunFolder:
 
     @property
     def out(self) -> Path:
-        """The packed artifacts."""
+        """What was made, when the container has ended."""
         return self.path / OUT_FOLDER
+
+    @property
+    def sent(self) -> Path:
+        """What was made while the container runs."""
+        return self.path / SENT_FOLDER
 
     @property
     def socket(self) -> Path:
         """Where a serving container listens. The path may be too long for `connect`."""
         return self.path / RUN_FOLDER / SERVE_SOCKET
 
-    def write_job(self, job: JobFile, token: str) -> None:
-        """Make the folder and put the job in place; ``job.json`` comes last."""
+    def write_job(self, job: JobFile, token: str, shared_secret: str = "") -> None:
+        """Make the folder and put the job in place; ``job.json`` comes last.
+
+        Parameters
+        ----------
+        shared_secret
+            By which the hosts of the job know each other; empty: it has one.
+        """
         self.path.mkdir(mode=0o700, exist_ok=True)
         for name in (ML_FOLDER, RUN_FOLDER, OUT_FOLDER):
             (self.path / name).mkdir(mode=0o755, exist_ok=True)
         write_durably(self.path / TOKEN_FILE, token)
+        if shared_secret:
+            write_durably(self.path / RUN_FOLDER / PEERS_FILE, shared_secret)
         write_durably(self.path / JOB_FILE, job.to_json())
 
     def job(self) -> JobFile:
@@ -136,9 +151,13 @@ class RunFolder:
             return None
 
     def request_stop(self, reason: StopReason = "requested") -> None:
-        """Ask the supervisor to end the container. The first reason stays."""
+        """Ask the supervisor to end the container. The first reason stays, unless it was an interruption."""
         stop = self.path / STOP_FILE
-        if not stop.exists():
+        try:
+            is_asked = json.loads(stop.read_text(encoding="utf-8"))["reason"] != "interrupted"
+        except FileNotFoundError:
+            is_asked = False
+        if not is_asked:
             write_durably(stop, json.dumps(asdict(StopRequest(reason))))
 
     def delete(self) -> None:

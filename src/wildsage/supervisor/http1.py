@@ -1,11 +1,11 @@
-"""A client for HTTP/1.1 GET, as small as the supervisor's start must be quick.
+"""A client for HTTP/1.1, as small as the supervisor's start must be quick.
 
 ``http.client`` brings the email package and TLS with it and doubles the time to import the supervisor, which
 every job waits for. The only server spoken to is Wildsage's own, by plain HTTP.
 """
 
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import BinaryIO
 from urllib.parse import urlsplit
@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 _TIMEOUT_SECONDS = 60.0
 _LONGEST_LINE = 1 << 16
 _MOST_FIELDS = 200
+_CONTINUE = 100
+_WITHOUT_BODY = frozenset({_CONTINUE, 204})
 
 
 class ProtocolError(ConnectionError):
@@ -38,7 +40,7 @@ class Response:
         self.status = int(rest[:3])
         self.headers = dict(self._fields())
         self._chunked = self.headers.get("transfer-encoding", "").lower() == "chunked"
-        length = self.headers.get("content-length", "")
+        length = "0" if self.status in _WITHOUT_BODY else self.headers.get("content-length", "")
         if not self._chunked and not length.isdigit():
             raise ProtocolError("the response has neither a length nor chunks")
         self._left = 0 if self._chunked else int(length)
@@ -106,8 +108,17 @@ class Connection:
         self._file: BinaryIO | None = None
 
     @contextmanager
-    def get(self, url: str, headers: Mapping[str, str]) -> Iterator[Response]:
-        """Send a request and yield the response; the body is read within the context.
+    def send(
+        self, method: str, url: str, headers: Mapping[str, str], size: int = 0, body: Iterable[bytes] = ()
+    ) -> Iterator[Response]:
+        """Send a request and yield the response; its body is read within the context.
+
+        Parameters
+        ----------
+        size
+            Bytes of the request's body. It is sent when the server has said that it wants it, so a refusal costs
+            nothing. What iterating over it raises ends the connection: the server has less than it was promised,
+            and drops it.
 
         Raises
         ------
@@ -117,22 +128,35 @@ class Connection:
         parts = urlsplit(url)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         fields = {"host": self._host, "accept-encoding": "identity", **headers}
+        if method != "GET":
+            fields["content-length"] = str(size)
+        if size:
+            fields["expect"] = "100-continue"
         head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
         whole = False
         try:
-            response = Response(self._send(f"GET {target} HTTP/1.1\r\n{head}\r\n".encode("latin-1")))
+            response = self._exchange(f"{method} {target} HTTP/1.1\r\n{head}\r\n".encode("latin-1"), body)
             yield response
             whole = response.ended and response.headers.get("connection", "").lower() != "close"
         finally:
             if not whole:
                 self.close()
 
-    def _send(self, request: bytes) -> BinaryIO:
+    def _exchange(self, head: bytes, body: Iterable[bytes]) -> Response:
+        connection, file = self._opened()
+        connection.sendall(head)
+        response = Response(file)
+        if response.status == _CONTINUE:
+            for piece in body:
+                connection.sendall(piece)
+            response = Response(file)
+        return response
+
+    def _opened(self) -> tuple[socket.socket, BinaryIO]:
         if self._socket is None or self._file is None:
             self._socket = socket.create_connection(self._address, _TIMEOUT_SECONDS)
             self._file = self._socket.makefile("rb")
-        self._socket.sendall(request)
-        return self._file
+        return self._socket, self._file
 
     def close(self) -> None:
         """Close; the next request opens it again."""

@@ -18,9 +18,6 @@ from wildsage.supervisor.staging import Placed, place
 SHOWN_FOLDER = "shown"
 """In the run's folder: the channels in FastFile mode, a folder each, whose files may be the store's own."""
 
-INPUT_DATA = "input/data"
-"""Below ``/opt/ml``."""
-
 _NEW_FOLDER = 0o755
 
 
@@ -36,6 +33,9 @@ class Inputs:
         it read-only: FastFile channels are copies then, and a folder of this machine is a link.
     open_reader
         Makes what fetches objects.
+    shares_mounts
+        The container sees what this process mounts. One of a container engine does not: there, FastFile channels
+        that no links can show are brought in before the start.
     """
 
     def __init__(
@@ -45,17 +45,20 @@ class Inputs:
         ml: Path,
         is_private: Callable[[], bool],
         open_reader: Callable[[Pause], ObjectReader],
+        *,
+        shares_mounts: bool = True,
     ) -> None:
         self._channels = channels
         self._shown = folder / SHOWN_FOLDER
-        self._data = ml / INPUT_DATA
+        self._ml = ml
         self._open_reader = open_reader
         self._find_private = is_private
+        self._shares_mounts = shares_mounts
         self._is_private = False
         self._feeders: list[Feeder] = []
         self._views: list[LazyView] = []
         self._failed: Exception | None = None
-        self._descriptor = -1
+        self._descriptors: list[int] = []
 
     # Before the launch
 
@@ -89,7 +92,7 @@ class Inputs:
         return [
             Mount(
                 channel.folder or str(self._shown / channel.name),
-                f"{ML_TARGET}/{INPUT_DATA}/{channel.name}",
+                f"{ML_TARGET}/{channel.place}",
                 writable=channel.writable,
             )
             for channel in self._channels
@@ -98,13 +101,13 @@ class Inputs:
 
     def _place_objects(self, channel: Channel) -> list[Placed]:
         objects = deal(channel.objects, channel.share)
-        point = self._data / channel.name
+        point = self._ml / channel.place
         if channel.mode == "File" or not self._is_private:
             return place(objects, point, channel.name)
         point.mkdir(_NEW_FOLDER, parents=True, exist_ok=True)
         shown = self._shown / channel.name
         placed = place(objects, shown, channel.name, is_shown=True)
-        if all(len(one.item.files) == 1 for one in placed):
+        if not self._shares_mounts or all(len(one.item.files) == 1 for one in placed):
             return placed
         try:
             view = LazyView(
@@ -118,16 +121,19 @@ class Inputs:
     def _show_folder(self, channel: Channel) -> None:
         if not Path(channel.folder).is_dir():
             raise InputError(f"ClientError: {channel.folder} is not a folder of this machine any more")
-        point = self._data / channel.name
+        point = self._ml / channel.place
         if self._is_private:
             point.mkdir(_NEW_FOLDER, parents=True, exist_ok=True)
         else:
+            point.parent.mkdir(_NEW_FOLDER, parents=True, exist_ok=True)
             point.symlink_to(channel.folder)
 
     def _add_feeder(self, channel: Channel) -> None:
-        if self._descriptor < 0:
-            self._descriptor = os.open(self._data, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        self._feeders.append(Feeder(channel, self._descriptor, self._open_reader))
+        folder = (self._ml / channel.place).parent
+        folder.mkdir(_NEW_FOLDER, parents=True, exist_ok=True)
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._descriptors.append(descriptor)
+        self._feeders.append(Feeder(channel, descriptor, self._open_reader))
 
     @property
     def _sources(self) -> list[Feeder | LazyView]:
@@ -152,10 +158,10 @@ class Inputs:
         for source in self._sources:
             source.close()
         self._views, self._feeders = [], []
-        if self._descriptor >= 0:
+        for descriptor in self._descriptors:
             with suppress(OSError):
-                os.close(self._descriptor)
-            self._descriptor = -1
+                os.close(descriptor)
+        self._descriptors = []
 
 
 def _sleep(seconds: float) -> None:

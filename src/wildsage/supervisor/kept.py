@@ -13,14 +13,21 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from wildsage.supervisor.contract import OUT_FOLDER, RUN_FOLDER, STOP_FILE, TOKEN_FILE
+from wildsage.supervisor.contract import (
+    INPUT_DATA,
+    OUT_FOLDER,
+    RUN_FOLDER,
+    SENT_FOLDER,
+    STOP_FILE,
+    TOKEN_FILE,
+)
 from wildsage.supervisor.durable import write_durably
 from wildsage.supervisor.folder import RunFolder, remove_tree
-from wildsage.supervisor.inputs import INPUT_DATA, SHOWN_FOLDER
+from wildsage.supervisor.inputs import SHOWN_FOLDER
 
 KEPT_FILE = "kept.json"
 _DAY_SECONDS = 86_400.0
-_GONE = (RUN_FOLDER, OUT_FOLDER, "root", "stage", SHOWN_FOLDER)
+_GONE = (RUN_FOLDER, OUT_FOLDER, SENT_FOLDER, "root", "stage", SHOWN_FOLDER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +93,10 @@ class KeptRuns:
             (run.path / name).unlink(missing_ok=True)
         for name in _GONE:
             remove_tree(run.path / name)
-        inputs = run.ml / INPUT_DATA
-        has_inputs = tree_size(inputs) <= self._limits.input_bytes
-        if not has_inputs:
-            remove_tree(inputs)
+        inputs = [run.ml / place for place in _input_places(run)]
+        has_inputs = sum(map(tree_size, inputs)) <= self._limits.input_bytes
+        for folder in [] if has_inputs else inputs:
+            remove_tree(folder)
         kept = KeptRun(run.path.name, job, at, tree_size(run.path), has_inputs, self._folder / run.path.name)
         said = {name: value for name, value in asdict(kept).items() if name != "path"}
         write_durably(run.path / KEPT_FILE, json.dumps(said))
@@ -144,4 +151,15 @@ def tree_size(folder: Path) -> int:
 
 def copy_inputs(kept: KeptRun, ml: Path) -> None:
     """Copy the kept inputs below another ``/opt/ml``: whatever happens there, the kept ones stay."""
-    shutil.copytree(kept.folder.ml / INPUT_DATA, ml / INPUT_DATA, symlinks=True, dirs_exist_ok=True)
+    for place in _input_places(kept.folder):
+        if (kept.folder.ml / place).is_dir():  # a shell may have removed it
+            shutil.copytree(kept.folder.ml / place, ml / place, symlinks=True, dirs_exist_ok=True)
+
+
+def _input_places(run: RunFolder) -> list[str]:
+    """Return where the inputs of a run are, below its ``/opt/ml``; links, in the place of folders, are none."""
+    places = {INPUT_DATA}
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        places |= {channel.place for channel in run.job().channels if not channel.folder}
+    below = [place for place in places if any(place.startswith(f"{other}/") for other in places)]
+    return sorted(places.difference(below))

@@ -5,11 +5,13 @@ from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, closing
 from typing import BinaryIO
 
-from wildsage.core.s3_uri import S3UriError, split_s3_uri
+from wildsage.core.s3_uri import split_s3_uri
+from wildsage.formats.augmented_manifest import Attribute, parse_line
+from wildsage.formats.errors import FormatError
+from wildsage.formats.lines import split_lines
 from wildsage.formats.recordio_frames import LONGEST_PAYLOAD, frame_head
-from wildsage.supervisor.augmented import Value, dealt_lines, lines_of, values_of
 from wildsage.supervisor.contract import Channel, InputObject
-from wildsage.supervisor.dealing import deal
+from wildsage.supervisor.dealing import deal, deal_lines
 from wildsage.supervisor.download import Chunks, InputError, ObjectReader
 from wildsage.supervisor.fifo import Fifo
 
@@ -101,22 +103,24 @@ class PipeContent:
     def _send_lines(self, epoch: int, fifo: Fifo) -> None:
         channel = self._channel
         (manifest,) = channel.objects
+        source = f"s3://{manifest.bucket}/{manifest.key}"
         with closing(self._chunks(manifest)) as chunks:
-            lines = dealt_lines(lines_of(chunks, manifest), channel.share, channel.seed, epoch)
-            for number, line in lines:
-                for value in values_of(line, number, channel.attributes, manifest):
-                    self._send_value(value, number, manifest, fifo)
-
-    def _send_value(self, value: Value, number: int, manifest: InputObject, fifo: Fifo) -> None:
-        content = value.text.encode("utf-8", "surrogatepass")
-        where = f"line {number} of s3://{manifest.bucket}/{manifest.key}, attribute {value.name!r}"
-        if value.is_reference:
             try:
-                bucket, key = split_s3_uri(value.text)
-                content = self._reader.read_whole(bucket, key, LONGEST_PAYLOAD)
-            except (InputError, S3UriError) as error:
-                text = str(error).removeprefix("ClientError: ")
-                raise InputError(f"ClientError: {text} ({where})") from None
+                lines = deal_lines(split_lines(chunks, source), channel.share, channel.seed, epoch)
+                for number, text in lines:
+                    for attribute in parse_line(text, number, source, channel.attributes).attributes:
+                        self._send_attribute(attribute, f"line {number} of {source}", fifo)
+            except FormatError as error:
+                raise InputError(f"ClientError: Unable to read the augmented manifest {error}") from None
+
+    def _send_attribute(self, attribute: Attribute, line: str, fifo: Fifo) -> None:
+        content = attribute.content
+        where = f"{line}, attribute {attribute.name!r}"
+        if attribute.is_reference:
+            try:
+                content = self._reader.read_whole(*split_s3_uri(content.decode()), LONGEST_PAYLOAD)
+            except InputError as error:
+                raise InputError(f"{error} ({where})") from None
         if self._channel.wrap_records:
             _send_record(content, where, fifo)
         else:

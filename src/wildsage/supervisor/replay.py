@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from wildsage.compute.base import Container, Mount, Sandbox
+from wildsage.compute.base import Container, Mount, Process, Sandbox
 from wildsage.compute.select import choose
 from wildsage.images.program import base_python_folders, mounts_of
 from wildsage.supervisor.contract import JobFile
@@ -64,7 +64,7 @@ def rerun(folder: RunFolder, kept: KeptRun | None) -> int:
     if kept is not None and kept.has_inputs:
         copy_inputs(kept, run.ml)
     run.stage()
-    process = choose(run.job.sandbox).launch(run.container(), sys.stdout.fileno(), sys.stderr.fileno())
+    process = choose(run.job.backend).launch(run.container(), sys.stdout.fileno(), sys.stderr.fileno())
     run.inputs.start()
     try:
         exit_code, _ = run.watch(process, time.monotonic())
@@ -74,6 +74,7 @@ def rerun(folder: RunFolder, kept: KeptRun | None) -> int:
     finally:
         process.kill()
         process.release()
+        run.host_proxy.close()
         run.inputs.close()
 
 
@@ -93,7 +94,7 @@ def shell(folder: RunFolder, kept: KeptRun | None, terminal: Terminal) -> int:
     if kept is not None:
         run.ml = kept.folder.ml
     run.stage()
-    sandbox = choose(run.job.sandbox)
+    sandbox = choose(run.job.backend)
     inner = terminal.open()
     try:
         container = _with_shell(run.container(), sandbox, inner)
@@ -102,29 +103,31 @@ def shell(folder: RunFolder, kept: KeptRun | None, terminal: Terminal) -> int:
         os.close(inner)
     run.inputs.start()
     try:
-        terminal.relay(lambda: process.wait(0) is not None)
+        terminal.relay(lambda: _has_ended(run, process))
         return process.wait() or 0
     finally:
         process.kill()
         process.release()
+        run.host_proxy.close()
         run.inputs.close()
 
 
+def _has_ended(run: Run, process: Process) -> bool:
+    run.host_proxy.look()
+    return process.wait(0) is not None
+
+
 def _with_shell(container: Container, sandbox: Sandbox, stdin: int) -> Container:
+    if container.image is not None:
+        return _with_own_shell(container, stdin)
     python = str(Path(sys.executable).resolve())
     program = next(path for path in _SHELLS if Path(path).exists())
     present = {mount.target for mount in container.mounts}
     added = [Mount(*pair) for pair in mounts_of(base_python_folders()) if pair[1] not in present]
-    environment: Mapping[str, str] = {
-        **container.environment,
-        "TERM": os.environ.get("TERM", "dumb"),
-        "PS1": r"[replay \w]\$ ",
-        "HISTFILE": "",
-    }
     return replace(
         container,
         argv=(python, "-I", "-S", "-c", _LEADER, program, *(("--norc",) if "bash" in program else ()), "-i"),
-        environment=environment,
+        environment=_shell_environment(container),
         mounts=(*container.mounts, *added),
         working_directory=ML_TARGET,
         needs_opt_ml=container.needs_opt_ml and sandbox.private,
@@ -132,9 +135,26 @@ def _with_shell(container: Container, sandbox: Sandbox, stdin: int) -> Container
     )
 
 
+def _with_own_shell(container: Container, stdin: int) -> Container:
+    """Start the image's own shell; the engine makes its terminal. An image without one says so."""
+    return replace(
+        container,
+        argv=("/bin/sh", "-i"),
+        environment=_shell_environment(container),
+        working_directory=ML_TARGET,
+        stdin=stdin,
+        door=None,
+    )
+
+
+def _shell_environment(container: Container) -> Mapping[str, str]:
+    shown = {"TERM": os.environ.get("TERM", "dumb"), "PS1": r"[replay \w]\$ ", "HISTFILE": ""}
+    return {**container.environment, **shown}
+
+
 def what_is_missing(job: JobFile, ml: Path) -> str:
     """Say what a shell here does not have of a sandbox; empty where it has everything."""
-    if choose(job.sandbox).private:
+    if choose(job.backend).private:
         return ""
     return (
         "This machine has no sandbox (see `wildsage doctor`): the shell sees the whole machine, and /opt/ml is"

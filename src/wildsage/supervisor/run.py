@@ -1,18 +1,21 @@
 """Carry one run from its job file to its exit record."""
 
-import errno
 import json
 import os
-import resource
 import time
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from wildsage.compute.base import Container, LaunchError, Mount, Process, UnavailableError
+from wildsage.compute.base import Container, Door, LaunchError, Mount, Process, UnavailableError
+from wildsage.compute.orphans import usage_of_children
 from wildsage.compute.select import choose
+from wildsage.compute.shared_network import receive, start_holder
 from wildsage.formats.archives import ArchiveError, extract
-from wildsage.supervisor.artifacts import failure_text, pack_artifacts
+from wildsage.supervisor.artifacts import message_of, take, text_of
+from wildsage.supervisor.checkpoints import Checkpoints
+from wildsage.supervisor.continuous import Continuous
 from wildsage.supervisor.contract import (
     EXIT_FILE,
     JOB_FILE,
@@ -20,11 +23,11 @@ from wildsage.supervisor.contract import (
     ML_FOLDER,
     OUT_FOLDER,
     RUN_FOLDER,
+    SERVE_SOCKET,
     STOP_FILE,
     TOKEN_FILE,
     ExitRecord,
     JobFile,
-    Outcome,
     StopReason,
 )
 from wildsage.supervisor.download import Credentials, InputError, ObjectReader
@@ -32,10 +35,14 @@ from wildsage.supervisor.durable import write_durably
 from wildsage.supervisor.environment import ML_TARGET, RUN_TARGET, container_environment
 from wildsage.supervisor.feeder import Pause
 from wildsage.supervisor.folder import remove_tree
+from wildsage.supervisor.host_proxy import HostProxy
 from wildsage.supervisor.inputs import SHOWN_FOLDER, Inputs
 from wildsage.supervisor.journal import Journal
 from wildsage.supervisor.logs import LogFile, LogPump
 from wildsage.supervisor.staging import Placed, Staging, place
+from wildsage.supervisor.surroundings import HostProxyCommand
+from wildsage.supervisor.upload import ObjectWriter
+from wildsage.supervisor.verdict import NO_SPACE, Ended, full_disk, outcome_of, outcome_of_end
 
 ROOT_FOLDER = "root"
 """In the run's folder: the container's own files outside its mounts."""
@@ -43,23 +50,10 @@ ROOT_FOLDER = "root"
 STAGE_FOLDER = "stage"
 """In the run's folder: archives on their way."""
 
-CHECKPOINT_CONFIG = "checkpointconfig.json"
-
 _POLL_SECONDS = 0.1
 _DRAIN_SECONDS = 5.0
 _FULL_DISK_SECONDS = 0.5
-_NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """How the container ended."""
-
-    exit_code: int
-    stop_reason: StopReason | None
-    seconds: float
-    out_of_memory: bool
-    log_tail: tuple[str, ...]
+_LOOPBACK = ("127.0.0.1", "localhost")
 
 
 class StoppedEarlyError(Exception):
@@ -75,12 +69,20 @@ class Run:
         self.job = JobFile.from_json((folder / JOB_FILE).read_text(encoding="utf-8"))
         self.journal = Journal(folder / JOURNAL_FILE)
         self.inputs = self._inputs()
+        self.continuous = Continuous(self.job.outputs, folder, self.ml)
+        self.checkpoints = self._checkpoints()
+        self.host_proxy = HostProxy(self._proxy_command(), folder)
+        self._began = time.monotonic()
 
     def carry(self) -> ExitRecord:
         """Do everything and write the exit record."""
         self.journal.write("started", pid=os.getpid())
+        place = self.job.network
+        if place is not None and Path(place.folder) == self.folder:
+            start_holder(self.folder, place.hosts)
         record = self._record()
         self.inputs.close()
+        self.checkpoints.close()
         # Before the exit record, because whoever reads that owns the folder, and because the container may
         # have filled the disk.
         self._tidy()
@@ -95,7 +97,7 @@ class Run:
             self.journal.flush()
             write_durably(self.folder / EXIT_FILE, exit_record)
         except OSError as error:
-            if error.errno not in _NO_SPACE:
+            if error.errno not in NO_SPACE:
                 raise
             return False
         return True
@@ -108,16 +110,21 @@ class Run:
     def _record(self) -> ExitRecord:
         try:
             self.stage()
-            record = self._judge(self._contain())
-            return record if record.outcome == "input_error" else self._packed(record)
+            ended = self._contain()
+            self._store_checkpoints(ended)
+            record = self._judge(ended)
+            is_kept = record.outcome != "input_error" and record.stop_reason != "interrupted"
+            return self._packed(record) if is_kept else record
         except StoppedEarlyError:
-            return ExitRecord("stopped", _now(), stop_reason=self._stop_requested())
+            return ExitRecord("stopped", _now(), stop_reason=self._stop_requested() or "max_wait")
         except InputError as error:
             return ExitRecord("input_error", _now(), message=str(error))
         # RecursionError: folders nested deeper than they can be packed.
         except (LaunchError, UnavailableError, OSError, RecursionError) as error:
-            if isinstance(error, OSError) and error.errno in _NO_SPACE:
-                return ExitRecord("disk_full", _now(), message=_full(error, "the run could not be prepared"))
+            if isinstance(error, OSError) and error.errno in NO_SPACE:
+                return ExitRecord(
+                    "disk_full", _now(), message=full_disk(error, "the run could not be prepared")
+                )
             return ExitRecord("platform_error", _now(), message=f"{type(error).__name__}: {error}")
 
     # Before the launch
@@ -125,21 +132,21 @@ class Run:
     def stage(self) -> None:
         """Make ``/opt/ml``: its folders, what the container reads of its job, the inputs."""
         job = self.job
-        folders = ["input/config", "input/data", "model", "output/data"]
-        if CHECKPOINT_CONFIG in job.config_files:
-            folders.append("checkpoints")
-        for name in folders:
+        for name in (*job.folders, *(output.place for output in job.outputs)):
             (self.ml / name).mkdir(parents=True, exist_ok=True)
         for name, content in job.config_files.items():
-            (self.ml / "input/config" / name).write_text(content, encoding="utf-8")
+            (self.ml / name).parent.mkdir(parents=True, exist_ok=True)
+            (self.ml / name).write_text(content, encoding="utf-8")
         self.inputs = self._inputs()  # of the folders as they are now: a replay has others
-        placed = self.inputs.place()
+        self.checkpoints = self._checkpoints()
+        placed = [*self.inputs.place(), *self.checkpoints.place()]
         models = [
             Placed(item, self.folder / STAGE_FOLDER / str(number)) for number, item in enumerate(job.model)
         ]
         if placed or models:
             self.journal.write("downloading", objects=len(placed) + len(models))
             self._fetch([*placed, *models])
+        self.checkpoints.remember()
         for model in models:
             self._unpack(model)
 
@@ -156,9 +163,18 @@ class Run:
             return ObjectReader(self.job.endpoint_url, self.job.region, self._credentials(), pause)
 
         def is_private() -> bool:
-            return choose(self.job.sandbox).private
+            return choose(self.job.backend).private
 
-        return Inputs(self.job.channels, self.folder, self.ml, is_private, open_reader)
+        shares_mounts = self.job.program.image is None
+        return Inputs(
+            self.job.channels, self.folder, self.ml, is_private, open_reader, shares_mounts=shares_mounts
+        )
+
+    def _checkpoints(self) -> Checkpoints:
+        def open_writer(pause: Pause) -> ObjectWriter:
+            return ObjectWriter(self.job.endpoint_url, self.job.region, self._credentials(), pause)
+
+        return Checkpoints(self.job.checkpoints, self.folder, self.ml, open_writer)
 
     def _unpack(self, model: Placed) -> None:
         """Put a downloaded model into ``/opt/ml/model``: an archive's content, or the object as it is."""
@@ -177,30 +193,37 @@ class Run:
                 model.path.rename(one.path)
 
     def _check(self) -> None:
+        limit = self.job.max_wait_seconds
         if self._stop_requested() is not None:
+            raise StoppedEarlyError
+        if limit is not None and time.monotonic() - self._began >= limit:
             raise StoppedEarlyError
 
     # The container
 
     def _contain(self) -> Ended:
-        sandbox = choose(self.job.sandbox)
-        container = self.container()
+        sandbox = choose(self.job.backend)
+        container = self._in_shared_network(self.container())
         reader, writer = os.pipe()
         pump = LogPump(reader, LogFile(Path(self.job.log_path)))
         try:
             process = sandbox.launch(container, writer, writer)
         finally:
             os.close(writer)
+            if container.network is not None:
+                container.network.close()
         launched_at = time.monotonic()
         pump.start()
         self.inputs.start()
+        self.continuous.start()
+        self.checkpoints.start()
         self.journal.write("launched", sandbox=sandbox.name, level=sandbox.level, limits=dict(process.limits))
         try:
             exit_code, stop_reason = self.watch(process, launched_at)
             seconds = time.monotonic() - launched_at
             pump.join(_DRAIN_SECONDS)
             self.journal.write(
-                "exited", exit_code=exit_code, out_of_memory=process.out_of_memory(), **_usage()
+                "exited", exit_code=exit_code, out_of_memory=process.out_of_memory(), **self._usage()
             )
             return Ended(exit_code, stop_reason, seconds, process.out_of_memory(), pump.tail)
         except LaunchError as error:
@@ -209,8 +232,22 @@ class Run:
         finally:
             process.kill()
             process.release()
+            self.host_proxy.close()
+            self.continuous.close()
             with suppress(FileNotFoundError):
                 (self.folder / RUN_FOLDER / TOKEN_FILE).unlink()
+
+    def _in_shared_network(self, container: Container) -> Container:
+        place = self.job.network
+        return (
+            container
+            if place is None
+            else replace(container, network=receive(Path(place.folder), self._check))
+        )
+
+    def _usage(self) -> dict[str, float]:
+        """Return what the container used; nothing where it was an engine's and not a child of ours."""
+        return usage_of_children() if self.job.program.image is None else {}
 
     def container(self) -> Container:
         """Describe the container; its token is put where it looks for it."""
@@ -226,40 +263,82 @@ class Run:
         )
         return Container(
             argv=job.program.argv,
-            environment=container_environment(job),
+            environment=container_environment(job, self.host_proxy.open((*job.hosts, *job.hosts.values()))),
             root=root,
-            mounts=(*own, *self.inputs.mounts(), *job.program.mounts),
+            mounts=(*own, *self.inputs.mounts(), *self.checkpoints.mounts(), *job.program.mounts),
             working_directory=job.program.working_directory,
             hostname=job.hostname,
             hosts=job.hosts,
             limits=job.limits,
             isolated=job.isolated,
             needs_opt_ml=job.program.needs_opt_ml,
+            image=job.program.image,
+            door=self._door(),
         )
+
+    def _proxy_command(self) -> HostProxyCommand | None:
+        """Return nothing for a container that could not reach this machine's loopback."""
+        job = self.job
+        return None if job.isolated or job.program.port is not None else job.host_proxy
+
+    def _door(self) -> Door | None:
+        port = self.job.program.port
+        if port is None:
+            return None
+        server = urlsplit(self.job.endpoint_url)
+        way_out = server.port if server.hostname in _LOOPBACK else None
+        return Door(str(self.folder / RUN_FOLDER / SERVE_SOCKET), port, way_out)
 
     def watch(self, process: Process, launched_at: float) -> tuple[int, StopReason | None]:
         """Wait for the container's end; bring it about when it is asked for or due."""
-        limit = self.job.max_runtime_seconds
         while (exit_code := process.wait(_POLL_SECONDS)) is None:
             self.journal.flush()
-            reason = self._stop_requested()
-            if reason is None and limit is not None and time.monotonic() - launched_at >= limit:
-                reason = "max_runtime"
-            if reason is None and self.inputs.failure is not None:
-                reason = "bad_input"
+            self.host_proxy.look()
+            self.checkpoints.look()
+            reason = self._reason_to_stop(launched_at)
             if reason is not None:
                 return self._end(process, reason), reason
         return exit_code, None
 
+    def _reason_to_stop(self, launched_at: float) -> StopReason | None:
+        job, now = self.job, time.monotonic()
+        due: tuple[tuple[StopReason, float | None, float], ...] = (
+            ("max_runtime", job.max_runtime_seconds, launched_at),
+            ("max_wait", job.max_wait_seconds, self._began),
+            ("interrupted", job.interrupt_after_seconds, launched_at),
+        )
+        reason = self._stop_requested()
+        if reason is None:
+            reason = next(
+                (name for name, limit, since in due if limit is not None and now - since >= limit), None
+            )
+        if reason is None and self.inputs.failure is not None:
+            reason = "bad_input"
+        if reason is None and self.checkpoints.failure is not None:
+            reason = "bad_checkpoint"
+        return reason
+
     def _end(self, process: Process, reason: StopReason) -> int:
         self.journal.write("stopping", reason=reason)
         process.terminate()
-        exit_code = process.wait(self.job.stop_grace_seconds)
+        deadline = time.monotonic() + self.job.stop_grace_seconds
+        while (exit_code := process.wait(_POLL_SECONDS)) is None and time.monotonic() < deadline:
+            self.host_proxy.look()
+            self.checkpoints.look(may_end=True)
         if exit_code is None:
             process.kill()
             exit_code = process.wait()
         assert exit_code is not None  # without a timeout, wait returns at the end only
         return exit_code
+
+    def _store_checkpoints(self, ended: Ended) -> None:
+        if self.job.checkpoints is not None and ended.stop_reason != "interrupted":
+            self.journal.write("uploading")
+        done = self.checkpoints.finish(
+            well=ended.exit_code == 0, may_give_up=lambda: self._stop_requested() == "requested"
+        )
+        if done is not None:
+            self.journal.write("synced", **asdict(done))
 
     def _stop_requested(self) -> StopReason | None:
         try:
@@ -273,65 +352,46 @@ class Run:
     # After it
 
     def _judge(self, ended: Ended) -> ExitRecord:
-        outcome: Outcome = "completed" if ended.exit_code == 0 else "failed"
-        message = ""
-        failure = self.inputs.failure
-        if failure is not None:  # whatever the container made of half an epoch
-            is_input = isinstance(failure, InputError)
-            outcome = "input_error" if is_input else "platform_error"
-            message = str(failure) if is_input else f"{type(failure).__name__}: {failure}"
-        elif ended.stop_reason is not None:
-            outcome = "stopped"
-        elif outcome == "failed" and ended.out_of_memory:
-            message = f"out of memory: the container is limited to {self.job.limits.memory_bytes} bytes"
+        said = message_of(self.ml, self.job.message_path)
+        # Whatever the container made of half an epoch; why it failed by itself matters more than its checkpoints.
+        failure = self.inputs.failure or (None if ended.is_own_failure else self.checkpoints.failure)
+        outcome, message = outcome_of_end(ended, self.job, said) if failure is None else outcome_of(failure)
         return ExitRecord(
             outcome,
             _now(),
             exit_code=ended.exit_code,
-            stop_reason=ended.stop_reason,
+            stop_reason=self._last_reason(ended),
             message=message,
-            failure=failure_text(self.ml),
+            failure=text_of(said),
             log_tail=ended.log_tail,
             billable_seconds=round(ended.seconds, 3),
         )
+
+    def _last_reason(self, ended: Ended) -> StopReason | None:
+        """Return why the container was stopped: whoever is interrupted may be asked to stop for good meanwhile."""
+        return (self._stop_requested() if ended.stop_reason == "interrupted" else None) or ended.stop_reason
 
     def _packed(self, record: ExitRecord) -> ExitRecord:
         """Pack the artifacts. A full disk ends the run: another one would fill it again."""
         try:
             return replace(record, artifacts=self._pack())
         except OSError as error:
-            if error.errno not in _NO_SPACE:
+            if error.errno not in NO_SPACE:
                 raise
             with suppress(OSError):
                 remove_tree(self.folder / OUT_FOLDER)
             if record.outcome == "failed":  # why the container failed matters more
                 return record
-            message = _full(error, "the artifacts could not be packed")
+            message = full_disk(error, "the artifacts could not be packed")
             return replace(record, outcome="disk_full", message=message)
 
     def _pack(self) -> dict[str, int]:
-        if self.job.purpose != "train":
+        if not self.job.outputs:
             return {}
         self.journal.write("uploading")
         out = self.folder / OUT_FOLDER
         out.mkdir(exist_ok=True)
-        return pack_artifacts(self.ml, out, compress=self.job.compress_output)
-
-
-def _full(error: OSError, what: str) -> str:
-    return f"the machine's disk is full ({error.strerror}): {what}"
-
-
-def _usage() -> dict[str, float]:
-    """Return the peak memory of the container's largest process, and the processor time of all of them.
-
-    Of those that somebody waited for, as `orphans` does; what is killed with the container is not counted.
-    """
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return {
-        "peak_memory_bytes": used.ru_maxrss * 1024,
-        "cpu_seconds": round(used.ru_utime + used.ru_stime, 3),
-    }
+        return take(self.ml, out, self.job.outputs, self.continuous.sent)
 
 
 def _now() -> float:

@@ -12,6 +12,7 @@ from wildsage.supervisor.contract import Channel, Event, ExitRecord, InputObject
 from wildsage.supervisor.folder import RunFolder
 
 _LONGEST_LINE = 300
+_MOST_NAMES = 10
 
 
 def summarize(folder: RunFolder) -> dict[str, Any]:
@@ -42,6 +43,8 @@ def _of_job(job: JobFile) -> dict[str, Any]:
         facts["max_runtime_seconds"] = job.max_runtime_seconds
     if job.channels:
         facts["channels"] = [_channel(item) for item in job.channels]
+    if job.checkpoints is not None:
+        facts["checkpoints"] = {"restored": len(job.checkpoints.objects)}
     if job.model:
         facts["model_data"] = _size(job.model)
     return facts
@@ -66,6 +69,8 @@ def _of_events(events: Sequence[Event]) -> dict[str, Any]:
             facts["held_by"] = dict(detail["limits"])
         elif event.kind == "stopping":
             facts["stopped_for"] = detail["reason"]
+        elif event.kind == "synced":
+            facts["checkpoints"] = {**detail, "unfinished": list(detail["unfinished"])[:_MOST_NAMES]}
         elif event.kind == "exited":
             names = ("peak_memory_bytes", "cpu_seconds", "out_of_memory")
             facts["usage"] = {name: detail[name] for name in names if name in detail}

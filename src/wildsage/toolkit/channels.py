@@ -1,21 +1,62 @@
-"""Reading an input channel as blocks of rows: files of a folder, or an epoch of a FIFO."""
+"""Reading an input channel as blocks of rows: files of a folder, an epoch of a FIFO, or arrays of this process."""
 
+import math
 import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from wildsage.formats import codecs
-from wildsage.formats.content_types import ContentType
+from wildsage.formats.content_types import CSV, ContentType
 from wildsage.formats.errors import FormatError, MissingLibraryError, NotFiniteError
 from wildsage.formats.reading import Reading
-from wildsage.formats.rows import Rows
+from wildsage.formats.rows import Rows, finite
 from wildsage.toolkit.errors import PlatformError, UserError
+from wildsage.toolkit.magnitudes import TooLargeError, bounded
 
 _FIFO_PATIENCE_SECONDS = 60.0
+
+
+class Channel(Protocol):
+    """Rows of training data, as often as an algorithm wants them."""
+
+    @property
+    def name(self) -> str:
+        """Of the channel."""
+        ...
+
+    @property
+    def is_streamed(self) -> bool:
+        """Whether each pass reads the channel anew, front to back, and its size is not known."""
+        ...
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to read, as where a job has more hosts than objects."""
+        ...
+
+    @property
+    def stored_bytes(self) -> int:
+        """Bytes to read for a pass; 0 where the rows are in memory."""
+        ...
+
+    @property
+    def width_hint(self) -> str:
+        """What may be wrong where the rows have another width than expected; empty or a sentence."""
+        ...
+
+    def rows(self) -> Iterator[Rows]:
+        """Yield all rows, block by block.
+
+        Raises
+        ------
+        UserError
+            For data that cannot be read.
+        """
+        ...
 
 
 @dataclass(slots=True)
@@ -67,6 +108,8 @@ class ChannelReader:
         Empty CSV fields and NaN are allowed.
     delimiter
         Of CSV; None: found in each file's first line.
+    largest
+        The greatest absolute value that is taken.
     """
 
     name: str
@@ -75,6 +118,7 @@ class ChannelReader:
     default_label_size: int = 1
     missing: bool = False
     delimiter: str | None = ","
+    largest: float = math.inf
     pipe: Pipe | None = None
 
     @property
@@ -107,13 +151,32 @@ class ChannelReader:
         UserError
             If there is none.
         """
-        found = []
-        for folder, folders, names in os.walk(self.folder):
-            folders[:] = sorted(name for name in folders if not _skipped(name))
-            found += [Path(folder, name) for name in names if not _skipped(name)]
+        found = list(self._found())
         if not found:
             raise UserError(f"Unable to read data channel '{self.name}'. There is no data file in it.")
         return sorted(found)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no data file, as where a job has more hosts than objects. A stream may have nothing too."""
+        return not self.is_streamed and next(self._found(), None) is None
+
+    @property
+    def stored_bytes(self) -> int:
+        """Bytes of all data files."""
+        return sum(file.stat().st_size for file in self.files())
+
+    @property
+    def width_hint(self) -> str:
+        """Say where a label may have been meant as a feature."""
+        if self.content_type.format == CSV and "label_size" not in self.content_type.parameters:
+            return " The first column was taken as a label: if it is a feature, use 'text/csv;label_size=0'."
+        return ""
+
+    def _found(self) -> Iterator[Path]:
+        for folder, folders, names in os.walk(self.folder):
+            folders[:] = sorted(name for name in folders if not _skipped(name))
+            yield from (Path(folder, name) for name in names if not _skipped(name))
 
     @property
     def label_size(self) -> int:
@@ -129,7 +192,8 @@ class ChannelReader:
         Raises
         ------
         UserError
-            For malformed files (with file and line or byte) and, unless allowed, for NaN or infinite values.
+            For malformed files (with file and line or byte), for values that are too large and, unless allowed, for
+            NaN or infinite ones.
         """
         _ = self.label_size  # its error is told before any file's
         reading = Reading(
@@ -137,12 +201,11 @@ class ChannelReader:
         )
         for name, stream in self.opened():
             try:
-                yield from codecs.read_rows(stream, name, reading)
+                yield from bounded(codecs.read_rows(stream, name, reading), name, self.largest)
             except NotFiniteError as error:
-                raise UserError(
-                    f"Unable to read data channel '{self.name}'. Found {error.kind} values. "
-                    f"Please remove any {error.kind} values in the input data."
-                ) from error
+                raise _not_finite(self.name, error) from error
+            except TooLargeError as error:
+                raise UserError(f"Unable to read data channel '{self.name}'. {error}") from None
             except FormatError as error:
                 requested = self.content_type.media_type
                 raise UserError(
@@ -155,6 +218,55 @@ class ChannelReader:
                 ) from error
             except MissingLibraryError as error:
                 raise UserError(f"Unable to read data channel '{self.name}'. {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayChannel:
+    """A channel whose rows are in memory already.
+
+    Attributes
+    ----------
+    missing
+        NaN is allowed.
+    largest
+        The greatest absolute value that is taken.
+    """
+
+    name: str
+    content: Rows
+    missing: bool = False
+    largest: float = math.inf
+    is_streamed: bool = False
+    stored_bytes: int = 0
+    width_hint: str = ""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there are no rows."""
+        return len(self.content) == 0
+
+    def rows(self) -> Iterator[Rows]:
+        """Yield all rows at once.
+
+        Raises
+        ------
+        UserError
+            For values that are too large and, unless allowed, for NaN and infinite ones.
+        """
+        source = f"channel '{self.name}'"
+        try:
+            yield from bounded(finite([self.content], source, missing=self.missing), source, self.largest)
+        except NotFiniteError as error:
+            raise _not_finite(self.name, error) from error
+        except TooLargeError as error:
+            raise UserError(f"Unable to read data channel '{self.name}'. {error}") from None
+
+
+def _not_finite(channel: str, error: NotFiniteError) -> UserError:
+    return UserError(
+        f"Unable to read data channel '{channel}'. Found {error.kind} values. "
+        f"Please remove any {error.kind} values in the input data."
+    )
 
 
 def _skipped(name: str) -> bool:

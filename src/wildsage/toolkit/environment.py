@@ -9,6 +9,8 @@ from typing import Any
 
 from wildsage.toolkit.errors import PlatformError
 
+_BASE = "/opt/ml"
+
 
 @dataclass(frozen=True, slots=True)
 class Paths:
@@ -19,7 +21,7 @@ class Paths:
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Paths":
         """``SAGEMAKER_BASE_DIR`` or ``/opt/ml``."""
-        return cls(Path(environment.get("SAGEMAKER_BASE_DIR") or "/opt/ml"))
+        return cls(Path(environment.get("SAGEMAKER_BASE_DIR") or _BASE))
 
     @property
     def config(self) -> Path:
@@ -47,14 +49,33 @@ class Paths:
         return self.base / "output" / "failure"
 
     @property
-    def checkpoints(self) -> Path:
-        """Brought back when a job is started again."""
-        return self.base / "checkpoints"
+    def checkpoints(self) -> Path | None:
+        """Where checkpoints go, to be brought back when the job is started again; None: it wants none.
+
+        Raises
+        ------
+        PlatformError
+            If the file that says it is malformed: the platform writes it.
+        """
+        path = self.config / "checkpointconfig.json"
+        if not path.exists():
+            return None
+        local = _read(path, {}).get("LocalPath") or f"{_BASE}/checkpoints"
+        # Where /opt/ml is another folder, what is below it is too.
+        return self.base / local[len(_BASE) + 1 :] if local.startswith(f"{_BASE}/") else Path(local)
 
 
 @dataclass(frozen=True, slots=True)
 class ChannelConfig:
-    """How a channel was configured. `content_type` is None where the job gives none."""
+    """How a channel was configured.
+
+    Attributes
+    ----------
+    content_type
+        None where the job gives none.
+    distribution
+        Empty where nothing says it: outside of a job. A file system's is ``FullyReplicated``.
+    """
 
     name: str
     content_type: str | None
@@ -116,7 +137,7 @@ def _channel(name: str, config: Mapping[str, Any]) -> ChannelConfig:
         name,
         config.get("ContentType") or None,
         config.get("TrainingInputMode") or "File",
-        config.get("S3DistributionType") or "FullyReplicated",
+        config.get("S3DistributionType") or "",
         config.get("RecordWrapperType") or "None",
     )
 

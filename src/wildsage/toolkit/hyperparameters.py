@@ -7,9 +7,12 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from wildsage.toolkit.errors import UserError
+
+TUNING_OBJECTIVE: Final = "_tuning_objective_metric"
+"""The name by which a tuning job tells its training jobs which metric it goes by."""
 
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
@@ -53,6 +56,8 @@ class Hyperparameter:
         Sent by SDKs or known from old images, but not documented.
     automatic
         The text ``auto`` is allowed and stays that text: the algorithm chooses.
+    words
+        Other texts that are allowed and stay texts.
     """
 
     name: str
@@ -63,6 +68,7 @@ class Hyperparameter:
     aliases: tuple[str, ...] = ()
     hidden: bool = False
     automatic: bool = False
+    words: tuple[str, ...] = ()
     tunable: Tunable | None = None
 
     def parse(self, text: str) -> Any:
@@ -74,8 +80,8 @@ class Hyperparameter:
             If the text is outside the declaration.
         """
         text = text.strip()
-        if self.automatic and text.lower() == "auto":
-            return "auto"
+        if text.lower() in self._words:
+            return text.lower()
         try:
             return self._value(text)
         except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
@@ -90,9 +96,13 @@ class Hyperparameter:
     @property
     def expectation(self) -> str:
         """The rule in words, as error texts and documentation give it."""
-        if self.automatic:
-            return f"one of the following: 'auto'; or {self._rule()}"
+        if self._words:
+            return f"one of the following: {_quoted(self._words)}; or {self._rule()}"
         return self._rule()
+
+    @property
+    def _words(self) -> tuple[str, ...]:
+        return ("auto", *self.words) if self.automatic else self.words
 
     def _rule(self) -> str:
         raise NotImplementedError
@@ -316,7 +326,7 @@ HIDDEN: tuple[Hyperparameter, ...] = (
     Categorical(
         name="_log_level", hidden=True, default="info", choices=("debug", "info", "warning", "error")
     ),
-    Text(name="_tuning_objective_metric", hidden=True, default=""),
+    Text(name=TUNING_OBJECTIVE, hidden=True, default=""),
     Boolean(name="_enable_profiler", hidden=True, default=False),
     Integer(name="_num_slices", hidden=True, default=1, low=1),
     Boolean(name="_disable_wait_to_read", hidden=True, default=False),

@@ -52,11 +52,18 @@ class LocalContainer:
         channels: Mapping[str, Files],
         hosts: Sequence[str] = ("algo-1",),
         mode: InputMode = "File",
+        current: int = 0,
     ) -> None:
-        """Write the configuration and the channels of a training job; in Pipe mode `piped` streams them."""
-        described = {}
+        """Write the configuration and the channels of a training job; in Pipe mode `piped` streams them.
+
+        Parameters
+        ----------
+        hosts, current
+            Names of all hosts, and which of them this container is.
+        """
+        described: dict[str, dict[str, str]] = {}
         for name, files in channels.items():
-            described[name] = {"TrainingInputMode": mode, "S3DistributionType": "FullyReplicated"}
+            described[name] = {"TrainingInputMode": mode}
             if files.content_type is not None:
                 described[name]["ContentType"] = files.content_type
             for file, content in files.content.items() if mode != "Pipe" else ():
@@ -66,7 +73,7 @@ class LocalContainer:
         configuration = {
             "hyperparameters": hyperparameters,
             "inputdataconfig": described,
-            "resourceconfig": {"current_host": hosts[0], "hosts": list(hosts)},
+            "resourceconfig": {"current_host": hosts[current], "hosts": list(hosts)},
         }
         self.paths.config.mkdir(parents=True, exist_ok=True)
         for name, content_of in configuration.items():
@@ -204,9 +211,10 @@ class _Feeder:
     def end(self) -> None:
         """Let go of the FIFO that nobody opened."""
         self._over = True
-        reader = os.open(self._place(), os.O_RDONLY | os.O_NONBLOCK)
-        self._thread.join(10)
-        os.close(reader)
+        deadline = time.monotonic() + 10
+        while self._thread.is_alive() and time.monotonic() < deadline:
+            os.close(os.open(self._place(), os.O_RDONLY | os.O_NONBLOCK))
+            self._thread.join(0.01)
 
 
 def _wait_until_up(process: subprocess.Popen[bytes], endpoint: LocalEndpoint, log: Path) -> None:

@@ -5,14 +5,21 @@ import sys
 from typing import TextIO
 
 LOGGER = logging.getLogger("wildsage.container")
+PLAIN = logging.getLogger("wildsage.container.plain")
+"""Lines that a library's users know without a time in front."""
 
 
 def configure(level: str = "info", stream: TextIO | None = None) -> None:
     """Send the container's log to the standard output, which the platform keeps."""
-    handler = logging.StreamHandler(stream or sys.stdout)
-    handler.setFormatter(
-        logging.Formatter("[%(asctime)s %(levelname)s %(threadName)s] %(message)s", "%m/%d/%Y %H:%M:%S")
-    )
-    LOGGER.handlers = [handler]
-    LOGGER.setLevel(level.upper())
-    LOGGER.propagate = False
+    forms = {
+        LOGGER: logging.Formatter(
+            "[%(asctime)s %(levelname)s %(threadName)s] %(message)s", "%m/%d/%Y %H:%M:%S"
+        ),
+        PLAIN: logging.Formatter("%(message)s"),
+    }
+    for logger, form in forms.items():
+        handler = logging.StreamHandler(stream or sys.stdout)
+        handler.setFormatter(form)
+        logger.handlers = [handler]
+        logger.setLevel(level.upper())
+        logger.propagate = False

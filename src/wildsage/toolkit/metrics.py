@@ -23,14 +23,33 @@ class MetricLog:
     ----------
     algorithm
         As ``#metrics`` lines call it, e.g. ``AWS/KMeansWebscale``.
+    last
+        The last value of each quality by its name as a metric: ``test:msd``.
     """
 
     host: str
     algorithm: str
+    last: dict[str, float] = field(default_factory=dict)
     _times: dict[str, list[float]] = field(default_factory=dict)
 
-    def quality(self, phase: str, name: str, value: float, direction: Direction = "loss", **at: int) -> None:
-        """Report a loss (lower is better) or a score, of the whole run or of ``epoch=``, ``batch=``."""
+    def quality(
+        self,
+        phase: str,
+        name: str,
+        value: float,
+        direction: Direction = "loss",
+        *,
+        metric: str | None = None,
+        **at: int,
+    ) -> None:
+        """Report a loss (lower is better) or a score, of the whole run or of ``epoch=``, ``batch=``.
+
+        Parameters
+        ----------
+        metric
+            What the line's name is called as a metric; None: the same.
+        """
+        self.last[f"{phase}:{metric or name}"] = value
         where = "".join(f" {key}={number}," for key, number in at.items())
         if "batch" in at:
             where = where.removesuffix(",")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from wildsage.compute.engine import ENGINES
 from wildsage.compute.limits import abandoned_groups, end_group
 from wildsage.core.clock import SystemClock
 from wildsage.store.directory_lock import is_free, owned
@@ -49,8 +50,11 @@ def inventory(layout: Layout, cache: Path) -> list[Thing]:
     found += [
         Thing("path", str(path), "state of an ephemeral server that was killed") for path in _ephemeral()
     ]
+    found += [Thing("cgroup", str(path), "of a container that was killed") for path in abandoned_groups()]
     return found + [
-        Thing("cgroup", str(path), "of a container that was killed") for path in abandoned_groups()
+        Thing("container", f"{engine.name} {name}", "whose supervisor was killed")
+        for engine in ENGINES
+        for name in engine.abandoned()
     ]
 
 
@@ -110,6 +114,9 @@ def uninstall(layout: Layout, cache: Path, patience: float = RUN_PATIENCE_SECOND
         _remove(path)
     for group in abandoned_groups():
         end_group(group)
+    for engine in ENGINES:
+        for name in engine.abandoned():
+            engine.remove(name)
     if not layout.root.exists():
         return []
     with owned(layout):

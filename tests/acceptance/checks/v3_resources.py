@@ -66,9 +66,9 @@ train = Channel(
 )
 
 # Training jobs: `create` reads the new resource back at once.
-bare = TrainingJob.create(training_job_name="v3-bare", algorithm_specification=steps, **least)
+bare = TrainingJob.create(training_job_name="v3-resources-bare", algorithm_specification=steps, **least)
 full = TrainingJob.create(
-    training_job_name="v3-full",
+    training_job_name="v3-resources-full",
     algorithm_specification=more,
     hyper_parameters={"a": "1"},
     input_data_config=[train],
@@ -78,16 +78,22 @@ full = TrainingJob.create(
     **least,
 )
 endless = TrainingJob.create(
-    training_job_name="v3-endless", algorithm_specification=steps, environment={"HOLD": "1"}, **least
+    training_job_name="v3-resources-endless",
+    algorithm_specification=steps,
+    environment={"HOLD": "1"},
+    **least,
 )
 failing = TrainingJob.create(
-    training_job_name="v3-failing", algorithm_specification=steps, environment={"STEPS": "none"}, **least
+    training_job_name="v3-resources-failing",
+    algorithm_specification=steps,
+    environment={"STEPS": "none"},
+    **least,
 )
 bare.wait(poll=1)
 full.wait(poll=1)
 assert full.final_metric_data_list[0].metric_name == "loss"
 assert full.final_metric_data_list[0].value == 2.25
-assert full.model_artifacts.s3_model_artifacts.endswith("/v3-full/output/model.tar.gz")
+assert full.model_artifacts.s3_model_artifacts.endswith("/v3-resources-full/output/model.tar.gz")
 try:
     failing.wait(poll=1)
 except Exception as error:
@@ -97,22 +103,27 @@ while endless.refresh().secondary_status != "Training":
 endless.stop()
 while endless.refresh().training_job_status != "Stopped":
     time.sleep(0.1)
-for name in ("v3-bare", "v3-full", "v3-endless", "v3-failing"):
+for name in ("v3-resources-bare", "v3-resources-full", "v3-resources-endless", "v3-resources-failing"):
     job = TrainingJob.get(training_job_name=name, region=region)
     assert job.training_job_status in ("Completed", "Stopped", "Failed"), job.training_job_status
-listed = [job.get_name() for job in TrainingJob.get_all(name_contains="v3-", sort_by="Name", region=region)]
-assert listed == ["v3-bare", "v3-endless", "v3-failing", "v3-full"], listed
+listed = [
+    job.get_name()
+    for job in TrainingJob.get_all(name_contains="v3-resources-", sort_by="Name", region=region)
+]
+assert listed == ["v3-resources-bare", "v3-resources-endless", "v3-resources-failing", "v3-resources-full"], (
+    listed
+)
 assert [(tag.key, tag.value) for tag in Tag.get_all(resource_arn=full.training_job_arn)] == [("team", "blue")]
 
 # Models.
 Model.create(
-    model_name="v3-bare",
+    model_name="v3-resources-bare",
     primary_container=ContainerDefinition(image="steps:1"),
     execution_role_arn=role,
     region=region,
 )
 model = Model.create(
-    model_name="v3-full",
+    model_name="v3-resources-full",
     primary_container=ContainerDefinition(
         image="steps:1", model_data_url=full.model_artifacts.s3_model_artifacts, environment={"A": "b"}
     ),
@@ -121,19 +132,19 @@ model = Model.create(
     region=region,
 )
 Model.create(
-    model_name="v3-chain",
+    model_name="v3-resources-chain",
     containers=[ContainerDefinition(image="steps:1"), ContainerDefinition(image="steps:1")],
     execution_role_arn=role,
     region=region,
 )
-assert Model.get(model_name="v3-bare", region=region).primary_container.image == "steps:1"
-assert len(Model.get(model_name="v3-chain", region=region).containers) == 2
-assert {each.get_name() for each in Model.get_all(name_contains="v3-", region=region)} == {
-    "v3-bare", "v3-full", "v3-chain",
+assert Model.get(model_name="v3-resources-bare", region=region).primary_container.image == "steps:1"
+assert len(Model.get(model_name="v3-resources-chain", region=region).containers) == 2
+assert {each.get_name() for each in Model.get_all(name_contains="v3-resources-", region=region)} == {
+    "v3-resources-bare", "v3-resources-full", "v3-resources-chain",
 }  # fmt: skip
 
 # Endpoints.
-for name in ("v3-bare", "v3-full"):
+for name in ("v3-resources-bare", "v3-resources-full"):
     EndpointConfig.create(
         endpoint_config_name=name,
         production_variants=[
@@ -146,18 +157,20 @@ for name in ("v3-bare", "v3-full"):
         ],
         region=region,
     )
-config = EndpointConfig.get(endpoint_config_name="v3-full", region=region)
+config = EndpointConfig.get(endpoint_config_name="v3-resources-full", region=region)
 assert config.production_variants[0].initial_instance_count == 1
-endpoint = Endpoint.create(endpoint_name="v3", endpoint_config_name="v3-bare", region=region)
+endpoint = Endpoint.create(endpoint_name="v3", endpoint_config_name="v3-resources-bare", region=region)
 assert endpoint.endpoint_status == "Creating", endpoint.endpoint_status
 endpoint.wait_for_status("InService", poll=1)
 assert len(endpoint.invoke(body=b"who", content_type="text/csv").body.read()) == 16
-endpoint.endpoint_config_name = "v3-full"
+endpoint.endpoint_config_name = "v3-resources-full"
 endpoint.update()
 endpoint.wait_for_status("InService", poll=1)
-assert endpoint.refresh().endpoint_config_name == "v3-full"
+assert endpoint.refresh().endpoint_config_name == "v3-resources-full"
 assert [each.get_name() for each in Endpoint.get_all(region=region)] == ["v3"]
-assert "v3-full" in [each.get_name() for each in EndpointConfig.get_all(name_contains="v3-", region=region)]
+assert "v3-resources-full" in [
+    each.get_name() for each in EndpointConfig.get_all(name_contains="v3-resources-", region=region)
+]
 endpoint.delete()
 endpoint.wait_for_delete(poll=1)
 config.delete()

@@ -10,7 +10,7 @@ import numpy as np
 
 role = "arn:aws:iam::123456789012:role/service-role/MySageMakerRole"
 region = "us-west-2"
-image = f"246618743249.dkr.ecr.{region}.amazonaws.com/sagemaker-xgboost:1.7-1"
+image = f"246618743249.dkr.ecr.{region}.amazonaws.com/sagemaker-xgboost:3.2-0"
 bucket = "my-xgboost-example"
 name = f"xgboost-{int(time.time())}"
 

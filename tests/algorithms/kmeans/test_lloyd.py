@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from wildsage.algorithms.kmeans.lloyd import (
+    SquaredDistances,
     assign,
     choose_by_distance,
     lloyd,
@@ -49,7 +50,9 @@ def test_lloyd_finds_the_best_of_all_partitions_of_a_tiny_input():
 
     best = min(loss(partition) for partition in itertools.product(range(3), repeat=6))
     rng = np.random.default_rng(0)
-    trials = [lloyd(points, weights, choose_by_distance(points, weights, 3, rng), 100, 0.0) for _ in range(5)]
+    squares = SquaredDistances(points)
+    chosen = [choose_by_distance(squares, weights, 3, rng) for _ in range(5)]
+    trials = [lloyd(points, weights, points[first], 100, 0.0) for first in chosen]
     assert min(trial.loss for trial in trials) == pytest.approx(best)
     found = min(trials, key=lambda trial: trial.loss)
     assert np.sort(found.centres[:, 0]).tolist() == pytest.approx([0.75, 10.5, 31])
@@ -66,10 +69,22 @@ def test_plus_plus_spreads_its_centres():
         size=(60, 2)
     )
     for seed in range(5):
-        chosen = choose_by_distance(points, np.ones(60), 3, np.random.default_rng(seed))
+        chosen = points[
+            choose_by_distance(SquaredDistances(points), np.ones(60), 3, np.random.default_rng(seed))
+        ]
         assert len({(int(x > 50), int(y > 50)) for x, y in chosen}) == 3
 
 
 def test_plus_plus_copes_with_equal_points():
-    chosen = choose_by_distance(np.zeros((5, 2)), np.ones(5), 4, np.random.default_rng(0))
-    assert chosen.shape == (4, 2)
+    squares = SquaredDistances(np.zeros((5, 2)))
+    chosen = choose_by_distance(squares, np.ones(5), 4, np.random.default_rng(0))
+    assert len(set(chosen.tolist())) == 4
+
+
+def test_distances_of_few_and_of_many_points_are_the_same(monkeypatch):
+    points = np.random.default_rng(0).normal(size=(50, 3))
+    chosen = np.array([7, 0, 7])
+    wanted = ((points[:, np.newaxis] - points[chosen]) ** 2).sum(axis=2)
+    np.testing.assert_allclose(SquaredDistances(points).to(chosen), wanted, atol=1e-12)
+    monkeypatch.setattr("wildsage.algorithms.kmeans.lloyd._FEW", 10)
+    np.testing.assert_allclose(SquaredDistances(points).to(chosen), wanted, atol=1e-12)

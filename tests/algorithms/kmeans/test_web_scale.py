@@ -4,7 +4,15 @@ from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits
 
 from wildsage.algorithms.kmeans.lloyd import assign, squared_distances
-from wildsage.algorithms.kmeans.web_scale import Settings, TooFewRowsError, WebScaleKMeans, automatic_factor
+from wildsage.algorithms.kmeans.web_scale import (
+    Settings,
+    TooFewRowsError,
+    WebScaleKMeans,
+    automatic_factor,
+    moved,
+    shrink,
+    totals,
+)
 
 
 def settings(k, factor=10, half_life=0, init="random"):
@@ -12,10 +20,15 @@ def settings(k, factor=10, half_life=0, init="random"):
 
 
 def fit(rows, options, seed=0, batch=500):
-    model = WebScaleKMeans(options, np.random.default_rng(seed))
+    rng = np.random.default_rng(seed)
+    return shrink([observed(rows, options, rng, batch)], options, rng)
+
+
+def observed(rows, options, rng, batch=500):
+    model = WebScaleKMeans(options, rng)
     for start in range(0, len(rows), batch):
         model.observe(rows[start : start + batch])
-    return model.finish()
+    return model.summary()
 
 
 def msd(rows, centres):
@@ -43,6 +56,14 @@ def test_one_epoch_comes_close_to_full_lloyd_on_real_data(digits, full_lloyd, in
     assert max(ratios) < 1.025
 
 
+def test_two_hosts_are_as_good_as_one(digits, full_lloyd):
+    for seed in range(5):
+        rows = digits[np.random.default_rng(seed).permutation(len(digits))]
+        rng = np.random.default_rng(seed)
+        parts = [observed(rows[host::2], settings(10), rng) for host in range(2)]
+        assert msd(digits, shrink(parts, settings(10), rng)) < 1.025 * full_lloyd
+
+
 def test_data_far_from_the_origin_loses_nothing(digits, full_lloyd):
     shift = np.float32(4096)
     centres = fit(digits + shift, settings(10))
@@ -55,7 +76,7 @@ def test_without_extra_centres_the_step_is_sculleys():
     model.observe(rows)
     model.observe(np.float32([[2], [4], [16]]))
     # (0 + 2 + 4) / 3 and (10 + 16) / 2.
-    assert sorted(model.finish()[:, 0].tolist()) == pytest.approx([2, 13])
+    assert sorted(model.summary().points[:, 0].tolist()) == pytest.approx([2, 13])
 
 
 def test_half_life_forgets_old_points():
@@ -66,7 +87,7 @@ def test_half_life_forgets_old_points():
         model = WebScaleKMeans(settings(2, factor=1, half_life=half_life), np.random.default_rng(0))
         model.observe(rows)
         model.observe(later)
-        found[half_life] = sorted(model.finish()[:, 0].tolist())
+        found[half_life] = sorted(model.summary().points[:, 0].tolist())
     assert found[0] == pytest.approx([4, 104])
     # 8 old points weigh 8 * 0.5 ** (16 / 4) = 0.5 against 8 new ones.
     assert found[4] == pytest.approx([8 * 8 / 8.5, 100 + 8 * 8 / 8.5], rel=1e-5)
@@ -96,3 +117,19 @@ def test_equal_input_gives_equal_centres(digits):
 
 def test_the_automatic_factor_falls_for_large_k():
     assert [automatic_factor(k) for k in (1, 10, 100, 1000)] == [10, 10, 5, 4]
+
+
+def test_a_last_step_is_lloyds(digits):
+    centres = digits[:10]
+    labels, _ = assign(digits, centres)
+    wanted = [digits[labels == label].mean(axis=0) for label in range(10)]
+    parts = [totals(half, centres) for half in ([digits[:1000]], [digits[1000:1500], digits[1500:]])]
+    sums, counts = (sum(part) for part in zip(*parts, strict=True))
+    np.testing.assert_allclose(moved(centres, sums, counts), wanted, atol=1e-4)
+
+
+def test_a_centre_without_rows_stays():
+    centres = np.float32([[0, 0], [9, 9]])
+    sums, counts = totals([np.float32([[1, 0], [0, 1]])], centres)
+    assert counts.tolist() == [2, 0]
+    assert moved(centres, sums, counts).tolist() == [[0.5, 0.5], [9, 9]]

@@ -2,49 +2,19 @@
 
 import json
 import os
-import pickle
 import signal
 import subprocess
 import sys
 
 import numpy as np
 import pytest
-from sklearn.datasets import load_breast_cancer, load_diabetes
+import xgboost
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
+from tests.algorithms.xgboost.support import MODULE, booster, csv, history, invoke, libsvm, run, split
 
 from wildsage.formats import parquet
-from wildsage.formats.protobuf import Record, Tensor, encode_record
-from wildsage.formats.recordio import frame_record
-from wildsage.formats.recordio_protobuf import write_dense
 from wildsage.formats.rows import Rows
-from wildsage.toolkit.errors import UserError
 from wildsage.toolkit.local import Files, LocalContainer
-from wildsage.toolkit.serving import RequestError
-
-xgboost = pytest.importorskip("xgboost")
-from wildsage.algorithms.xgboost.model import load_models  # noqa: E402 - after the skip
-from wildsage.algorithms.xgboost.serve import BoosterPredictor  # noqa: E402 - after the skip
-
-MODULE = "wildsage.algorithms.xgboost"
-
-
-def csv(features, *columns) -> bytes:
-    rows = np.column_stack([*columns, features]).tolist()
-    return "\n".join(",".join(map(repr, row)) for row in rows).encode()
-
-
-def libsvm(features, labels, first=0) -> bytes:
-    lines = (
-        f"{label:g} " + " ".join(f"{i + first}:{value!r}" for i, value in enumerate(row) if value)
-        for row, label in zip(features.tolist(), labels.tolist(), strict=True)
-    )
-    return "\n".join(lines).encode()
-
-
-def split(bunch):
-    order = np.random.default_rng(0).permutation(len(bunch.target))
-    x, y = bunch.data[order].astype(np.float32), bunch.target[order].astype(np.float32)
-    cut = len(y) * 4 // 5
-    return x[:cut], y[:cut], x[cut:], y[cut:]
 
 
 @pytest.fixture
@@ -52,22 +22,15 @@ def container(tmp_path):
     return LocalContainer(MODULE, tmp_path)
 
 
-def run(container, hyperparameters, train, validation=None, content_type="text/csv", **environment):
-    channels = {"train": Files(content_type, {"part-0": train})}
-    if validation is not None:
-        channels["validation"] = Files(content_type, {"part-0": validation})
-    container.prepare(hyperparameters, channels)
-    return container.train_here(**environment)
-
-
-def invoke(container, body, accept="text/csv", content_type="text/csv", **environment):
-    """Load and predict in this process; the conformance suite does it through a served container."""
-    predictor = BoosterPredictor(load_models(container.paths.model), environment)
-    return predictor.predict(body, content_type, accept)[0]
-
-
-def booster(container):
-    return xgboost.Booster(model_file=bytearray((container.paths.model / "xgboost-model").read_bytes()))
+def test_a_container_does_not_load_what_it_has_no_use_for(container):
+    """The library imports scikit-learn wherever it is installed, which would take most of a start."""
+    x, y, *_ = split(load_breast_cancer())
+    container.prepare({"num_round": "1"}, {"train": Files("text/csv", {"t": csv(x, y)})})
+    done = container.train(PYTHONPROFILEIMPORTTIME="1")
+    imported = {line.rpartition("|")[2].strip() for line in done.stdout.splitlines()}
+    assert done.returncode == 0, done.stdout
+    assert "xgboost.compat" in imported
+    assert not any(name.startswith("sklearn.") for name in imported)
 
 
 def test_equal_to_the_library_and_above_the_floor_on_breast_cancer(container):
@@ -111,14 +74,13 @@ def test_regression_floor_and_early_stopping_keep_the_best_round(container):
         csv(x, y), csv(vx, vy),
     )  # fmt: skip
     assert code == 0, log
-    history = [float(line.split("validation-rmse:")[1]) for line in log.splitlines() if line.startswith("[")
-               and "validation-rmse" in line]  # fmt: skip
-    best = int(np.argmin(history))
-    assert booster(container).num_boosted_rounds() == best + 1 < len(history) < 300
+    scores = history(log, "validation-rmse")
+    best = int(np.argmin(scores))
+    assert booster(container).num_boosted_rounds() == best + 1 < len(scores) < 300
     found = booster(container).predict(xgboost.DMatrix(vx))
-    assert np.sqrt(((found - vy) ** 2).mean()) == pytest.approx(min(history), abs=1e-3)
+    assert np.sqrt(((found - vy) ** 2).mean()) == pytest.approx(min(scores), abs=1e-3)
     # Predicting the mean gives about 78.
-    assert min(history) < 62
+    assert min(scores) < 62
 
 
 def test_early_stopping_knows_that_more_accuracy_is_better(container):
@@ -129,30 +91,143 @@ def test_early_stopping_knows_that_more_accuracy_is_better(container):
         csv(x, y), csv(vx, vy),
     )  # fmt: skip
     assert code == 0, log
-    history = [
-        float(line.split("validation-accuracy:")[1])
-        for line in log.splitlines()
-        if "validation-accuracy:" in line
-    ]
-    assert booster(container).num_boosted_rounds() == int(np.argmax(history)) + 1
-    assert "logloss" not in log
+    scores = history(log, "validation-accuracy")
+    assert booster(container).num_boosted_rounds() == int(np.argmax(scores)) + 1
+    # The library's default metric stays where the job asks for none of its own.
+    assert len(history(log, "validation-logloss")) == len(scores)
 
 
-def test_libsvm_is_the_default_and_may_count_from_one(container):
+@pytest.mark.parametrize(
+    ("given", "channels", "reason"),
+    [
+        ({"eval_metric": "rmse"}, 1, "the job has no channel 'validation'"),
+        ({}, 2, "the job gives no eval_metric"),
+    ],
+)
+def test_early_stopping_that_has_nothing_to_follow_is_told(container, given, channels, reason):
+    x, y, vx, vy = split(load_diabetes())
+    given = {"num_round": "30", "eta": "1", "early_stopping_rounds": "1", **given}
+    code, log = run(container, given, csv(x, y), csv(vx, vy) if channels == 2 else None)
+    assert code == 0, log
+    assert f"early_stopping_rounds is without effect: {reason}" in log
+    assert booster(container).num_boosted_rounds() == 30
+
+
+GIVEN = {"objective": "binary:logistic", "max_depth": "4", "eta": "0.2", "seed": "11"}
+SETTINGS = {
+    "trees": {"subsample": "0.7", "colsample_bytree": "0.5"},
+    "exact": {"tree_method": "exact", "monotone_constraints": "(1,-1,0)"},
+    "hist": {"tree_method": "hist", "max_leaves": "7", "grow_policy": "lossguide", "max_bin": "32"},
+    "interaction": {"tree_method": "approx", "interaction_constraints": "[[1,2],[3,4,5]]"},
+    "dart": {"booster": "dart", "rate_drop": "0.3", "one_drop": "1", "sample_type": "weighted"},
+    "linear": {"booster": "gblinear", "updater": "coord_descent", "lambda": "0.1"},
+    "forest": {"num_parallel_tree": "3", "subsample": "0.5"},
+    "updater": {"updater": "grow_quantile_histmaker,prune", "deterministic_histogram": "true"},
+}
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_the_model_is_the_librarys_byte_for_byte(container, tmp_path, name):
+    given = {**GIVEN, **SETTINGS[name]}
+    x, y, vx, vy = split(load_breast_cancer())
+    code, log = run(container, {**given, "num_round": "6"}, csv(x, y), csv(vx, vy), OMP_NUM_THREADS="1")
+    assert code == 0, log
+    if "monotone_constraints" in given:
+        given["monotone_constraints"] = "(1, -1, 0)"
+    if "interaction_constraints" in given:
+        given["interaction_constraints"] = "[[1, 2], [3, 4, 5]]"
+    train, validation = xgboost.DMatrix(x, y), xgboost.DMatrix(vx, vy)
+    evals = [(train, "train"), (validation, "validation")]
+    model = xgboost.train({**given, "nthread": 1}, train, 6, evals=evals, verbose_eval=False)
+    model.save_model(tmp_path / "by-hand.ubj")
+    assert (container.paths.model / "xgboost-model").read_bytes() == (tmp_path / "by-hand.ubj").read_bytes()
+
+
+def test_early_stopping_gives_the_librarys_model_too(container, tmp_path):
+    x, y, vx, vy = split(load_diabetes())
+    given = {"eta": "0.3", "max_depth": "3"}
+    assert run(container, {**given, "num_round": "99", "early_stopping_rounds": "4", "eval_metric": "mae"},
+               csv(x, y), csv(vx, vy), OMP_NUM_THREADS="1")[0] == 0  # fmt: skip
+    train, validation = xgboost.DMatrix(x, y), xgboost.DMatrix(vx, vy)
+    stop = xgboost.callback.EarlyStopping(
+        rounds=4, metric_name="mae", data_name="validation", maximize=False, save_best=True
+    )
+    evals = [(train, "train"), (validation, "validation")]
+    given |= {"nthread": 1, "eval_metric": "mae"}
+    model = xgboost.train(given, train, 99, evals=evals, callbacks=[stop], verbose_eval=False)
+    model.save_model(tmp_path / "by-hand.ubj")
+    assert (container.paths.model / "xgboost-model").read_bytes() == (tmp_path / "by-hand.ubj").read_bytes()
+
+
+def test_a_linear_model_keeps_its_best_round(container):
+    x, y, vx, vy = split(load_diabetes())
+    code, log = run(
+        container,
+        {"num_round": "60", "booster": "gblinear", "eta": "1", "early_stopping_rounds": "3", "eval_metric": "rmse"},
+        csv(x, y), csv(vx, vy), OMP_NUM_THREADS="1",
+    )  # fmt: skip
+    assert code == 0, log
+    found = booster(container).predict(xgboost.DMatrix(vx))
+    scores = history(log, "validation-rmse")
+    assert np.sqrt(((found - vy) ** 2).mean()) == pytest.approx(min(scores), abs=1e-3)
+
+
+def test_the_tuning_objective_is_evaluated_and_followed(container):
+    x, y, vx, vy = split(load_wine())
+    code, log = run(
+        container,
+        {"num_round": "40", "objective": "multi:softprob", "num_class": "3", "eval_metric": "merror,mlogloss",
+         "early_stopping_rounds": "3", "_tuning_objective_metric": "validation:f1_macro"},
+        csv(x, y), csv(vx, vy),
+    )  # fmt: skip
+    assert code == 0, log
+    scores = history(log, "validation-f1_macro")
+    assert booster(container).num_boosted_rounds() == int(np.argmax(scores)) + 1
+    assert log.count("\tvalidation-merror:") == log.count("\tvalidation-mlogloss:") == len(scores)
+
+
+def test_libsvm_is_the_default_and_columns_have_the_numbers_of_the_text(container):
     x, y, vx, vy = split(load_diabetes())
     x[:, 3] = np.where(x[:, 3] > 0, x[:, 3], 0)
     code, log = run(container, {"num_round": "5"}, libsvm(x, y, 1), libsvm(vx, vy, 1), content_type=None)
     assert code == 0, log
-    assert f"Train matrix has {len(y)} rows and 10 columns" in log
-    missing = np.where(vx == 0, np.nan, vx)
+    assert f"Train matrix has {len(y)} rows and 11 columns" in log
+    missing = np.column_stack([np.full(len(vx), np.nan), np.where(vx == 0, np.nan, vx)])
     expected = booster(container).predict(xgboost.DMatrix(missing))
     found = invoke(container, libsvm(vx, vy, 1), content_type="text/libsvm")
     np.testing.assert_allclose(np.array(found.split(b","), float), expected, rtol=1e-6)
-    # The numbering of the training data counts, whatever the smallest column of a request is.
     one = invoke(container, b"0 3:0.05", content_type="text/x-libsvm")
-    row = np.full((1, 10), np.nan)
-    row[0, 2] = 0.05
+    row = np.full((1, 11), np.nan)
+    row[0, 3] = 0.05
     assert float(one) == pytest.approx(float(booster(container).predict(xgboost.DMatrix(row))[0]))
+
+
+def test_libsvm_that_counts_from_one_is_understood_by_a_model_that_counts_from_zero(container):
+    x, y, vx, _ = split(load_diabetes())
+    assert run(container, {"num_round": "5"}, csv(x, y))[0] == 0
+    expected = invoke(container, csv(vx))
+    for first in (0, 1):
+        assert invoke(container, libsvm(vx, vx[:, 0], first), content_type="libsvm") == expected
+
+
+def test_queries_of_a_ranking_reach_the_library(container):
+    rng = np.random.default_rng(0)
+    x, groups = rng.normal(size=(120, 3)).astype(np.float32), np.repeat(np.arange(12), 10)
+    y = np.digitize(x[:, 0] + rng.normal(size=120) * 0.1, [-0.5, 0.5]).astype(np.float32)
+    lines = [line.replace(b" ", f" qid:{group} ".encode(), 1)
+             for line, group in zip(libsvm(x, y).splitlines(), groups, strict=True)]  # fmt: skip
+    given = {"objective": "rank:ndcg", "num_round": "4", "eval_metric": "ndcg@5"}
+    code, log = run(container, given, b"\n".join(lines), content_type="text/libsvm", OMP_NUM_THREADS="1")
+    assert code == 0, log
+    # A sparse matrix leaves nothing out here but is, to the library, another one.
+    expected = xgboost.train({"objective": "rank:ndcg", "nthread": 1}, xgboost.DMatrix(x, y, qid=groups), 4)
+    np.testing.assert_allclose(
+        booster(container).predict(xgboost.DMatrix(x)), expected.predict(xgboost.DMatrix(x)), rtol=1e-5
+    )
+    assert history(log, "train-ndcg@5")[-1] > 0.9
+    shuffled = b"\n".join(rng.permutation(lines))
+    assert run(container, given, shuffled, content_type="text/libsvm")[0] == 2
+    assert "The rows of a query (qid) must follow each other" in container.failure
 
 
 def test_weights_of_csv_rows_count(container):
@@ -196,7 +271,7 @@ def test_a_checkpoint_is_resumed_to_the_same_model(tmp_path):
         assert sorted(path.name for path in container.paths.checkpoints.iterdir()) == [
             f"xgboost-checkpoint.{number}" for number in range(3, 8)
         ]
-    assert "Resuming from the checkpoint of round 3" in log
+    assert "Resuming from iteration 3" in log
     assert "\n[3]\ttrain-rmse" in log
     np.testing.assert_allclose(models[0], models[1], rtol=1e-6)
 
@@ -215,6 +290,8 @@ def test_sigterm_keeps_the_model_where_the_user_wishes_so(container):
     )
     for line in process.stdout:
         if line.startswith("[3]"):
+            # The model of the round before is there already, should this round not end in time.
+            assert booster(container).num_boosted_rounds() >= 3
             process.send_signal(signal.SIGTERM)
             break
     process.communicate(timeout=30)
@@ -236,14 +313,34 @@ def test_sigterm_keeps_the_model_where_the_user_wishes_so(container):
             {"objective": "count:poisson"},
             b"-2,1\n3,2\n",
             "text/csv",
-            "nonnegative for count:poisson: channel 'train' has the label -2",
+            "nonnegative for count:poisson: channel 'train' has the label -2 in row 1",
         ),
         ({"objective": "reg:gamma", "eval_metric": "auc"}, b"1,1\n", "text/csv", "'auc' can only"),
+        (
+            {"eval_metric": "accuracy"},
+            b"3,1\n1,2\n",
+            "text/csv",
+            "needs labels from 0 to 1, but there is the label 3",
+        ),
+        ({"objective": "aft_loss_distribution"}, b"3,1\n1,2\n", "text/csv", "Unknown objective function"),
+        (
+            {"objective": "rank:ndcg", "eval_metric": "map"},
+            b"3,1\n1,2\n",
+            "text/csv",
+            "map can only be used with binary",
+        ),
+        ({"updater": "grow_skmaker"}, b"3,1\n1,2\n", "text/csv", "Unknown tree updater grow_skmaker"),
+        (
+            {"use_dask_gpu_training": "true"},
+            b"1,1\n",
+            "text/csv",
+            "Dask training is only available for `hist`",
+        ),
         ({}, b"nan,1\n1,2\n", "text/csv", "Label contains NaN"),
         ({}, b"price,rooms\n1,2\n", "text/csv", "remove the first line"),
         ({}, b"1,2,3\n4,5,6\n", None, "'1,2,3' is not a number; expected: label index:value"),
         ({}, b"PAR1", "parquet", "not a Parquet file that can be read"),
-        ({}, b"1,2\n", "text/csv;label_size=2", "exactly one label column"),
+        ({}, b"1,2\n", "text/csv;label_size=2", "label_size must be 1"),
         ({}, b"\n", "text/csv", "hold no rows"),
         ({"csv_weights": "1"}, b"1\n2\n", "text/csv", "no second column"),
         ({}, b"1,2\n", "image/png", "'image/png' of channel 'train' is not one of 'text/libsvm'"),
@@ -255,107 +352,11 @@ def test_what_the_user_did_wrong_is_said(container, hyperparameters, train, cont
     assert reason in container.failure
 
 
-@pytest.fixture(scope="module")
-def classifiers(tmp_path_factory):
-    """Two three-class models of the same width, as JSON bytes."""
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(120, 3)).astype(np.float32)
-    y = (x[:, 0] > 0).astype(int) + (x[:, 1] > 0.5)
-    parameters = {"objective": "multi:softprob", "num_class": 3, "max_depth": 2}
-    boosters = [xgboost.train(parameters | {"eta": eta}, xgboost.DMatrix(x, y), 3) for eta in (0.3, 0.9)]
-    return x[:5], boosters
-
-
-def test_sparse_rows_that_claim_to_be_wide_are_not_unfolded(container, classifiers):
-    x, (model, _) = classifiers
-    container.paths.model.mkdir(parents=True)
-    model.save_model(container.paths.model / "xgboost-model.json")
-    wide = Tensor(np.float32([1]), np.uint64([0]), (1 << 31,))
-    body = write_dense(x[:1]) + frame_record(encode_record(Record({"values": wide}))) * 3
-    with pytest.raises(RequestError, match="the rows have 2147483648 features") as refused:
-        invoke(container, body, content_type="application/x-recordio-protobuf")
-    assert refused.value.status == 400
-
-
-def test_an_ensemble_is_averaged_unless_switched_off(container, classifiers):
-    x, boosters = classifiers
-    container.paths.model.mkdir(parents=True)
-    for number, model in enumerate(boosters):
-        model.save_model(container.paths.model / f"xgboost-model-{number}.ubj")
-    first, second = (model.predict(xgboost.DMatrix(x)) for model in boosters)
-    for environment, expected in (
-        ({}, (first + second) / 2),
-        ({"SAGEMAKER_INFERENCE_ENSEMBLE": "false"}, first),
-    ):
-        rows = json.loads(invoke(container, csv(x), "application/json", **environment))["predictions"]
-        np.testing.assert_allclose([row["score"] for row in rows], expected, rtol=1e-6)
-
-
-def test_selected_outputs_in_the_order_asked_for(container, classifiers):
-    x, (model, _) = classifiers
-    container.paths.model.mkdir(parents=True)
-    model.save_model(container.paths.model / "xgboost-model.json")
-    scores = model.predict(xgboost.DMatrix(x))
-    wanted = {"SAGEMAKER_INFERENCE_OUTPUT": "Probabilities, predicted_label,predicted_score"}
-    rows = json.loads(invoke(container, csv(x), "application/json", **wanted))["predictions"]
-    line = invoke(container, csv(x[:1]), **wanted).decode()
-    assert [list(row) for row in rows] == [["probabilities", "predicted_label", "predicted_score"]] * 5
-    np.testing.assert_allclose([row["probabilities"] for row in rows], scores, rtol=1e-6)
-    assert [row["predicted_label"] for row in rows] == scores.argmax(axis=1).tolist()
-    assert np.isnan(rows[0]["predicted_score"])
-    assert line == f'"{json.dumps(scores[0].tolist())}",{float(scores[0].argmax())},nan\n'
-
-
-def test_batch_answers_one_line_a_row(container, classifiers):
-    x, (model, _) = classifiers
-    container.paths.model.mkdir(parents=True)
-    model.save_model(container.paths.model / "xgboost-model.json")
-    with container.serve(SAGEMAKER_BATCH="true") as endpoint:
-        body = endpoint.invoke(csv(x), "text/csv").body
-        lines = [json.loads(line) for line in body.splitlines()]
-        np.testing.assert_allclose(lines, model.predict(xgboost.DMatrix(x)), rtol=1e-6)
-        assert body.endswith(b"\n")
-        assert endpoint.invoke(b"", "text/csv").status == 204
-        assert endpoint.invoke(b'{"instances": []}', "application/json").status == 415
-        wrong = endpoint.invoke(b"1,2,3,4", "text/csv")
-        assert (wrong.status, wrong.body[:35]) == (400, b"Unable to evaluate payload provided")
-
-
-def test_a_pickled_booster_is_read_and_a_malicious_one_is_not_executed(container, classifiers, tmp_path):
-    x, (model, _) = classifiers
-    container.paths.model.mkdir(parents=True)
-    path = container.paths.model / "xgboost-model"
-    for protocol in (2, 4, 5):
-        path.write_bytes(pickle.dumps(model, protocol))
-        # The label may be sent along to a pickled model.
-        rows = json.loads(invoke(container, csv(x, np.zeros(5)), "application/json"))["predictions"]
-        np.testing.assert_allclose(
-            [row["score"] for row in rows], model.predict(xgboost.DMatrix(x)), rtol=1e-6
-        )
-
-    proof = tmp_path / "executed"
-
-    class Malicious:
-        def __reduce__(self):
-            return os.mkdir, (str(proof),)
-
-    path.write_bytes(pickle.dumps({"handle": Malicious()}))
-    with pytest.raises(UserError, match="it was not executed"):
-        load_models(container.paths.model)
-    assert not proof.exists()
-
-
-@pytest.mark.parametrize(
-    ("content", "reason"),
-    [
-        (b"garbage", "cannot be read by XGBoost"),
-        (b"\x80\x04garbage", "malformed pickle"),
-        (None, "holds no file"),
-    ],
-)
-def test_a_model_that_is_none_ends_the_server(container, content, reason):
-    container.paths.model.mkdir(parents=True)
-    if content is not None:
-        (container.paths.model / "xgboost-model").write_bytes(content)
-    with pytest.raises(UserError, match=reason):
-        load_models(container.paths.model)
+def test_equal_files_of_both_channels_are_told(container):
+    container.prepare(
+        {"num_round": "1"},
+        {name: Files("text/csv", {"a": b"1,2\n3,4\n"}) for name in ("train", "validation")},
+    )
+    code, log = container.train_here()
+    assert code == 0, log
+    assert "Suspected identical files found: a is in the channels train and validation" in log

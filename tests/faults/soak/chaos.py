@@ -61,7 +61,7 @@ class Chaos:
         if folder is None:
             return None
         rows = self._platform.rows(
-            "state.db", "SELECT job_name FROM training_run WHERE run_id = ?", Path(os.fsdecode(folder)).name
+            "state.db", "SELECT job_name FROM job_run WHERE run_id = ?", Path(os.fsdecode(folder)).name
         )
         return rows[0]["job_name"] if rows else None
 

@@ -80,7 +80,7 @@ def _endpoint(platform: Platform, ledger: Ledger) -> Iterator[str]:
 
 def _leftovers(platform: Platform) -> Iterator[str]:
     """No run is open, and both databases are sound."""
-    unsettled = platform.rows("state.db", "SELECT run_id FROM training_run WHERE state <> 'settled'")
+    unsettled = platform.rows("state.db", "SELECT run_id FROM job_run WHERE state <> 'settled'")
     yield from (f"run {row['run_id']} is not settled" for row in unsettled)
     for database in ("state.db", "telemetry.db"):
         said = platform.rows(database, "PRAGMA integrity_check")[0][0]

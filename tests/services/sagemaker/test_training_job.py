@@ -7,8 +7,9 @@ import pytest
 from wildsage.core.errors import ValidationError
 from wildsage.services.operation import operations_of
 from wildsage.services.sagemaker.common import key_of
-from wildsage.services.sagemaker.training_job import TRAINING_JOB, TrainingJobs
+from wildsage.services.sagemaker.training_job import TrainingJobs
 from wildsage.store.resources import Resources
+from wildsage.store.runs import TRAINING_JOB
 
 
 @pytest.fixture
@@ -50,7 +51,9 @@ def test_a_job_that_ended_cannot_be_updated(call, state, context):
 
 
 def test_a_warm_pool_that_is_not_there_cannot_be_kept_longer(call):
-    with pytest.raises(ValidationError, match="this job has no warm pool"):
+    with pytest.raises(
+        ValidationError, match="can be changed while a warm pool is Available, and job has no warm pool"
+    ):
         call("UpdateTrainingJob", ResourceConfig={"KeepAlivePeriodInSeconds": 60})
 
 

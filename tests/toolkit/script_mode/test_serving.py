@@ -258,3 +258,39 @@ def _is_there(process: bytes) -> bool:
         return b") Z " not in Path("/proc", process.decode(), "stat").read_bytes()
     except FileNotFoundError:
         return False
+
+
+TRANSFORMERS = """
+def pipeline(task, model, device):
+    def run(inputs, **parameters):
+        return {"task": task, "inputs": inputs, "parameters": parameters}
+    return run
+"""
+
+
+def test_a_hugging_face_model_is_served_without_a_script(container, socket_path, tmp_path) -> None:
+    """The pipeline is a double here; the acceptance tests have the real one."""
+    container.code({"transformers.py": TRANSFORMERS}, folder="modules")
+    container.code({"config.json": '{"architectures": ["BertForSequenceClassification"]}'}, folder="model")
+    path = str(container.base / "modules")
+    with serving(container, socket_path, "huggingface", PYTHONPATH=path) as served:
+        status, kind, body = served.invoke('{"inputs": "so good", "parameters": {"top_k": 2}}')
+        assert (status, kind) == (200, "application/json")
+        assert json.loads(body) == {
+            "task": "text-classification",
+            "inputs": "so good",
+            "parameters": {"top_k": 2},
+        }
+        assert json.loads(served.invoke('{"question": "who?", "context": "me"}')[2])["inputs"] == {
+            "question": "who?",
+            "context": "me",
+        }
+        assert served.invoke("1,2", "text/plain")[0] == 415
+
+
+def test_a_hugging_face_model_of_an_unknown_kind_says_what_to_set(container, socket_path) -> None:
+    container.code({"transformers.py": TRANSFORMERS}, folder="modules")
+    container.code({"config.json": '{"architectures": ["Odd"]}'}, folder="model")
+    path = str(container.base / "modules")
+    with serving(container, socket_path, "huggingface", PYTHONPATH=path) as served:
+        assert "set HF_TASK in the model's environment" in served.process.stderr.read()

@@ -4,13 +4,50 @@ import signal
 import subprocess
 import sys
 import threading
-import zipfile
 from pathlib import Path
 
 import pytest
+from tests.wheels import make_wheel
 
 from wildsage.images.program import RUNTIME
 
+# What AWS's toolkit gives, by its `Environment.to_env_vars` (sagemaker-training-toolkit 5.1).
+AWS_VARIABLES = frozenset(
+    f"SM_{name}"
+    for name in [
+        "HOSTS",
+        "NETWORK_INTERFACE_NAME",
+        "HPS",
+        "USER_ENTRY_POINT",
+        "FRAMEWORK_PARAMS",
+        "RESOURCE_CONFIG",
+        "INPUT_DATA_CONFIG",
+        "OUTPUT_DATA_DIR",
+        "CHANNELS",
+        "CURRENT_HOST",
+        "CURRENT_INSTANCE_TYPE",
+        "CURRENT_INSTANCE_GROUP",
+        "CURRENT_INSTANCE_GROUP_HOSTS",
+        "INSTANCE_GROUPS",
+        "INSTANCE_GROUPS_DICT",
+        "DISTRIBUTION_INSTANCE_GROUPS",
+        "IS_HETERO",
+        "MODULE_NAME",
+        "LOG_LEVEL",
+        "FRAMEWORK_MODULE",
+        "INPUT_DIR",
+        "INPUT_CONFIG_DIR",
+        "OUTPUT_DIR",
+        "NUM_CPUS",
+        "NUM_GPUS",
+        "NUM_NEURONS",
+        "MODEL_DIR",
+        "MODULE_DIR",
+        "TRAINING_ENV",
+        "USER_ARGS",
+        "OUTPUT_INTERMEDIATE_DIR",
+    ]
+)
 PRINT_CONTRACT = """
 import json, os, sys
 print("ARGS", json.dumps(sys.argv[1:]))
@@ -72,6 +109,8 @@ def test_script_gets_the_contract(container, quote) -> None:
     }
     assert {name: sm.get(name) for name in expected} == expected
     assert int(sm["SM_NUM_CPUS"]) >= 1
+    assert sm["SM_NUM_NEURONS"] == "0"
+    assert sm.keys() >= AWS_VARIABLES
     training = json.loads(sm["SM_TRAINING_ENV"])
     assert training["hyperparameters"]["layers"] == [1, 2]
     assert training["channel_input_dirs"]["validation"] == f"{base}/input/data/validation"
@@ -79,6 +118,37 @@ def test_script_gets_the_contract(container, quote) -> None:
     assert (container.base / "model" / "model.txt").read_text() == "fitted"
     assert "Invoking script with the following command:" in done.stderr
     assert not (container.base / "output" / "failure").exists()
+
+
+TENSORFLOW = "sagemaker_tensorflow_container.training:main"
+
+
+@pytest.mark.parametrize(
+    ("module", "given", "place"),
+    [
+        (TENSORFLOW, "s3://b/tune/model", "s3://b/tune/model/tune-001/model"),
+        (TENSORFLOW, "/opt/ml/model", "/opt/ml/model"),
+        ("sagemaker_pytorch_container.training:main", "s3://b/tune/model", "s3://b/tune/model"),
+    ],
+)
+def test_a_tensorflow_trial_of_a_tuning_job_has_a_model_dir_of_its_own(
+    container, module, given, place
+) -> None:
+    container.code({"go.py": PRINT_CONTRACT})
+    own = {"sagemaker_program": "go.py", "_tuning_objective_metric": "loss"}
+    container.configure({**own, "model_dir": json.dumps(given)})
+    done = container.run("train", TRAINING_JOB_NAME="tune-001", SAGEMAKER_TRAINING_MODULE=module)
+    assert json.loads(printed(done.stdout, "ARGS")) == ["--model_dir", place]
+    assert json.loads(printed(done.stdout, "ENV"))["SM_HP_MODEL_DIR"] == place
+
+
+@pytest.mark.parametrize("more", [{"model_dir": "s3://b/model"}, {"_tuning_objective_metric": "loss"}])
+def test_elsewhere_a_tensorflow_script_gets_its_model_dir_as_it_is(container, more) -> None:
+    container.code({"go.py": PRINT_CONTRACT})
+    container.configure({"sagemaker_program": "go.py", **more})
+    done = container.run("train", TRAINING_JOB_NAME="job", SAGEMAKER_TRAINING_MODULE=TENSORFLOW)
+    words = ["--model_dir", more["model_dir"]] if "model_dir" in more else []
+    assert json.loads(printed(done.stdout, "ARGS")) == words
 
 
 def test_modules_of_the_runtime_are_not_in_the_scripts_way(container) -> None:
@@ -122,8 +192,8 @@ def test_exit_code_of_the_script_is_the_containers(container) -> None:
             "there is no code at /nowhere",
         ),
         (
-            {"sagemaker_program": "other.py", "sagemaker_mpi_enabled": "true"},
-            "distribution 'mpi' is not available",
+            {"sagemaker_program": "other.py", "sagemaker_parameter_server_enabled": "true"},
+            "distribution 'parameter_server' is not available",
         ),
         (
             {"sagemaker_program": "other.py", "sagemaker_submit_directory": "s3://b/k"},
@@ -269,18 +339,8 @@ sys.exit(10 + len(seen))
         assert process.wait(timeout=20) == 11
 
 
-def wheel(folder: Path, name: str, version: str) -> None:
-    """Make a wheel by hand: pip needs no network for it."""
-    info = f"{name}-{version}.dist-info"
-    with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as file:
-        file.writestr(f"{name}.py", f"VERSION = {version!r}\n")
-        file.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
-        file.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-        file.writestr(f"{info}/RECORD", "")
-
-
 def test_requirements_are_installed_for_this_job_only(container, tmp_path) -> None:
-    wheel(tmp_path, "wildwords", "1.5")
+    make_wheel(tmp_path, "wildwords", "1.5")
     container.code(
         {
             "train.py": "import numpy, wildwords\nprint(wildwords.VERSION)",
@@ -308,13 +368,117 @@ def test_requirements_that_do_not_exist_fail_the_job(container) -> None:
 
 
 def test_entrypoint_runs_in_an_environment_where_pip_works(container, tmp_path) -> None:
-    wheel(tmp_path, "wildwords", "2.0")
+    make_wheel(tmp_path, "wildwords", "2.0")
     command = "pip install -q wildwords && python3 -c 'import numpy, wildwords; print(wildwords.VERSION)'"
     done = container.run("exec", "/bin/sh", "-c", command, PIP_FIND_LINKS=str(tmp_path))
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "2.0"
     assert container.run("exec", "/bin/sh", "-c", "exit 7").returncode == 7
     assert container.run("exec", "no-such-program").returncode == 127
+
+
+@pytest.fixture(scope="module")
+def layer(tmp_path_factory) -> Path:
+    """A layer of two packages, built as the server builds it."""
+    wheels = tmp_path_factory.mktemp("wheels")
+    make_wheel(wheels, "wildwords", "1.5", requires="wilddeep")
+    make_wheel(wheels, "wilddeep", "0.1", script=True)
+    folder = tmp_path_factory.mktemp("layer")
+    subprocess.run([sys.executable, "-P", str(RUNTIME), "overlay", str(folder)], check=True)
+    pip = [str(folder / ".wildsage-python/bin/python"), "-P", "-m", "pip", "install", "--no-index"]
+    subprocess.run([*pip, "--find-links", str(wheels), "wildwords==1.5"], check=True, capture_output=True)
+    (folder / "wildsage.json").write_text(json.dumps({"requirements": ["wildwords==1.5"]}))
+    return folder
+
+
+def test_what_the_layer_has_is_not_installed_again(container, layer) -> None:
+    script = "import numpy, subprocess, wildwords\nprint(wildwords.__file__, flush=True)\nsubprocess.run(['wilddeep'])\n"
+    container.code({"train.py": script, "requirements.txt": "# words\nwildwords==1.5\n"})
+    container.configure({"sagemaker_program": "train.py"})
+    done = container.run("train", WILDSAGE_LAYER=str(layer))
+    assert done.returncode == 0, done.stderr
+    where, version = done.stdout.split()
+    assert Path(where).is_relative_to(layer)
+    assert version == "0.1"
+    assert "What requirements.txt asks for is installed already" in done.stderr
+    assert "Installing dependencies" not in done.stderr
+
+
+def test_other_requirements_than_the_layers_go_on_top_of_it(container, layer, tmp_path) -> None:
+    make_wheel(tmp_path, "wildwords", "2.0")
+    container.code(
+        {
+            "train.py": "import wilddeep, wildwords\nprint(wildwords.VERSION, wilddeep.VERSION)",
+            "requirements.txt": "wildwords==2.0\n",
+        }
+    )
+    container.configure({"sagemaker_program": "train.py"})
+    done = container.run("train", WILDSAGE_LAYER=str(layer), PIP_FIND_LINKS=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip().endswith("2.0 0.1")
+    assert (layer / ".wildsage-python/lib").is_dir()
+    unchanged = container.run("exec", "python", "-c", "import wildwords; print(wildwords.VERSION)")
+    assert unchanged.stdout.strip() == "2.0"
+
+
+def test_compiled_programs_of_the_layers_packages_are_found(container, layer) -> None:
+    native = layer / ".wildsage-python/bin/native"
+    native.write_text("#!/bin/sh\necho native\n")
+    native.chmod(0o755)
+    assert container.run("exec", "native", WILDSAGE_LAYER=str(layer)).stdout == "native\n"
+
+
+def test_pip_of_an_entrypoint_finds_the_layer(container, layer) -> None:
+    done = container.run("exec", "pip", "install", "wildwords==1.5", WILDSAGE_LAYER=str(layer))
+    assert done.returncode == 0, done.stderr
+    assert "Requirement already satisfied: wildwords==1.5" in done.stdout
+
+
+def test_packages_that_an_entrypoint_will_not_get_fail_the_job_by_name(container) -> None:
+    code = container.code({"requirements.txt": "no-such-package-here==1\n"}, "input/data/code")
+    file = str(code / "requirements.txt")
+    assert container.run("exec", "echo", "hello", WILDSAGE_REQUIREMENTS=file).returncode == 1
+    assert container.failure.startswith("InstallRequirementsError:\nExitCode 1\nErrorMessage")
+    assert "no-such-package-here" in container.failure
+    later = container.run("exec", "echo", "hello", WILDSAGE_REQUIREMENTS=str(code / "absent.txt"))
+    assert later.stdout == "hello\n"
+
+
+BACKEND = """
+import zipfile
+def build_wheel(folder, *_):
+    with zipfile.ZipFile(f"{folder}/words-1-py3-none-any.whl", "w") as file:
+        file.write("words.py")
+        file.writestr("words-1.dist-info/METADATA", "Metadata-Version: 2.1\\nName: words\\nVersion: 1\\n")
+        file.writestr("words-1.dist-info/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+        file.writestr("words-1.dist-info/RECORD", "")
+    return "words-1-py3-none-any.whl"
+"""
+BUILT_HERE = "[build-system]\nrequires = []\nbuild-backend = 'backend'\nbackend-path = ['.']\n"
+
+
+def test_a_package_is_installed_and_run_as_a_module(container) -> None:
+    package = {"setup.py": "", "pyproject.toml": BUILT_HERE, "backend.py": BACKEND}
+    container.code({**package, "words.py": "import sys\nprint('module', *sys.argv[1:])\n"})
+    container.configure({"sagemaker_program": "words.py", "n": "1"})
+    done = container.run("train")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip().endswith("module -n 1")
+
+
+def test_code_that_is_no_package_after_all_is_named(container) -> None:
+    backend = "def build_wheel(*_):\n    raise RuntimeError('no wheel today')\n"
+    container.code({"setup.py": "", "pyproject.toml": BUILT_HERE, "backend.py": backend, "words.py": ""})
+    container.configure({"sagemaker_program": "words.py"})
+    assert container.run("train").returncode == 1
+    assert container.failure.startswith("InstallModuleError:\nExitCode 1")
+    assert "no wheel today" in container.failure
+
+
+def test_the_packages_of_a_command_are_its_own_affair(container) -> None:
+    container.code({"run.sh": "#!/bin/sh\necho ran\n", "requirements.txt": "no-such-package-here==1\n"})
+    container.configure({"sagemaker_program": "run.sh"})
+    assert "ran" in container.run("train").stdout
 
 
 def test_modules_of_awss_containers_are_there_for_scripts(container) -> None:

@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 _CHUNK = 1 << 18
 """Numbers of a block of scores: small enough to stay in the cache between the product and the maximum."""
 
+_FEW = 2048
+"""Points of which all distances are kept: 32 MiB."""
+
 F = TypeVar("F", np.float32, np.float64)
 
 
@@ -70,9 +73,38 @@ def sums_by_label(
     return sums, counts
 
 
+class SquaredDistances:
+    """Squared distances between points, without cancellation only near the origin.
+
+    Parameters
+    ----------
+    points
+        (n, d). Of a few points, all distances are found at once: they are asked for again and again.
+    """
+
+    def __init__(self, points: NDArray[np.float64]) -> None:
+        self._points = points
+        self._norms = np.einsum("ij,ij->i", points, points)
+        self._all: NDArray[np.float64] | None = None
+
+    def to(self, chosen: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Return the squared distances of all points to m chosen ones: (n, m)."""
+        if self._all is None:
+            if len(self._points) > _FEW:
+                return self._between(chosen)
+            self._all = self._between(np.arange(len(self._points)))
+        return self._all[:, chosen]
+
+    def _between(self, chosen: NDArray[np.intp]) -> NDArray[np.float64]:
+        squared: NDArray[np.float64] = self._points @ (-2 * self._points[chosen].T)
+        squared += self._norms[:, np.newaxis]
+        squared += self._norms[chosen]
+        return np.maximum(squared, 0, out=squared)
+
+
 def choose_by_distance(
-    points: NDArray[np.float64], weights: NDArray[np.float64], k: int, rng: Generator
-) -> NDArray[np.float64]:
+    squares: SquaredDistances, weights: NDArray[np.float64], k: int, rng: Generator
+) -> NDArray[np.intp]:
     """Choose k first centres by greedy k-means++ (Arthur and Vassilvitskii, SODA 2007).
 
     Each next centre is the best of a few candidates drawn with probability proportional to weight times squared
@@ -80,41 +112,34 @@ def choose_by_distance(
 
     Parameters
     ----------
-    points
-        (n, d) with k ≤ n.
+    squares
+        Between n points, k ≤ n.
     weights
         (n,), at least k of them positive.
+
+    Returns
+    -------
+    Which points they are: (k,).
     """
     candidates = 2 + int(np.log(k))
-    norms = np.einsum("ij,ij->i", points, points)
-    first = rng.choice(len(points), p=weights / weights.sum())
-    chosen = [first]
-    distances = _distances_to(points, norms, points[first : first + 1])[:, 0]
+    chosen = [int(rng.choice(len(weights), p=weights / weights.sum()))]
+    distances = squares.to(np.array(chosen))[:, 0]
     for _ in range(1, k):
         mass = distances * weights
         mass[chosen] = 0
         total = mass.sum()
         if total <= 0:
             # All points coincide with a centre: any other will do.
-            rest = np.setdiff1d(np.arange(len(points)), chosen)
+            rest = np.setdiff1d(np.arange(len(weights)), chosen)
             chosen.append(int(rng.choice(rest)))
             continue
         drawn = np.searchsorted(np.cumsum(mass), rng.random(candidates) * total, side="right")
-        drawn = np.minimum(drawn, len(points) - 1)
-        reached = np.minimum(distances[:, np.newaxis], _distances_to(points, norms, points[drawn]))
+        drawn = np.minimum(drawn, len(weights) - 1)
+        reached = np.minimum(distances[:, np.newaxis], squares.to(drawn))
         best = int((weights @ reached).argmin())
         chosen.append(int(drawn[best]))
         distances = reached[:, best]
-    return points[chosen]
-
-
-def _distances_to(
-    points: NDArray[np.float64], norms: NDArray[np.float64], others: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    squared: NDArray[np.float64] = points @ (-2 * others.T)
-    squared += norms[:, np.newaxis]
-    squared += np.einsum("ij,ij->i", others, others)
-    return np.maximum(squared, 0, out=squared)
+    return np.array(chosen)
 
 
 @dataclass(frozen=True, slots=True)

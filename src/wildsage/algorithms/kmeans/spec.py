@@ -26,8 +26,10 @@ SPEC = AlgorithmSpec(
     serve="wildsage.algorithms.kmeans.serve:load",
     request_types=(RECORDIO_PROTOBUF, CSV, JSON, JSON_LINES),
     response_types=(JSON, JSON_LINES, CSV, RECORDIO_PROTOBUF),
+    answer={"closest_cluster": 1.0, "distance_to_cluster": 0.5},
     inline_bytes=1 << 16,
-    sample=Sample({"feature_dim": "4", "k": "3"}),
+    largest=1e16,
+    sample=Sample({"feature_dim": "4", "k": "3", "eval_metrics": '["msd", "ssd"]'}),
     channels=(
         Channel(
             name="train", required=True, content_types=_DATA, modes=_MODES, description="Rows to cluster"

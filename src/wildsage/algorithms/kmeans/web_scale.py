@@ -6,6 +6,7 @@ D. Sculley, "Web-Scale K-Means Clustering", WWW 2010.
 E. Liberty et al., "Elastic Machine Learning Algorithms in Amazon SageMaker", SIGMOD 2020.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,13 +14,36 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from wildsage.algorithms.kmeans.lloyd import Clustering, assign, choose_by_distance, lloyd, sums_by_label
+from wildsage.algorithms.kmeans.lloyd import (
+    Clustering,
+    SquaredDistances,
+    assign,
+    choose_by_distance,
+    lloyd,
+    sums_by_label,
+)
 
 InitMethod = Literal["random", "kmeans++"]
 
 _AUTOMATIC_CENTRES = 512
 _AUTOMATIC_FACTORS = 4, 10
 _AUTOMATIC_TRIALS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class WeightedPoints:
+    """What a run made of its rows: centres, each with the weight of the rows that it stands for.
+
+    Attributes
+    ----------
+    points
+        (n, d).
+    weights
+        (n,).
+    """
+
+    points: NDArray[np.float64]
+    weights: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,39 +121,29 @@ class WebScaleKMeans:
         self._waiting.append(batch)
         if sum(map(len, self._waiting)) < self._settings.k * self._settings.factor:
             return 0.0
-        return self._begin(last=False)
+        return self._begin()
 
-    def finish(self) -> NDArray[np.float32]:
-        """Shrink to k centres: (k, d).
+    def summary(self) -> WeightedPoints:
+        """Return the centres with their weights; the distinct rows themselves while they are too few for a step."""
+        if self.centre_count:
+            return WeightedPoints(self._centres + self._origin, self._weights)
+        return _distinct(np.concatenate(self._waiting) if self._waiting else np.zeros((0, 0), np.float32))
 
-        Raises
-        ------
-        TooFewRowsError
-            If k exceeds the count of distinct rows.
-        """
-        if not self.centre_count:
-            self._begin(last=True)
-        best = self._shrink()
-        return (best.centres + self._origin).astype(np.float32)
-
-    def _begin(self, *, last: bool) -> float:
+    def _begin(self) -> float:
         """Choose the first centres among the rows gathered, then take the step with these rows."""
-        rows = np.concatenate(self._waiting) if self._waiting else np.zeros((0, 0), np.float32)
-        distinct = _distinct(rows)
-        if len(distinct) < self._settings.k:
-            if last:
-                raise TooFewRowsError(
-                    f"k is {self._settings.k}, but the training data has only {len(distinct)} distinct rows"
-                )
+        rows = np.concatenate(self._waiting)
+        distinct = _distinct(rows).points
+        count = self._settings.k * self._settings.factor
+        if len(distinct) < count:
             return 0.0
         self._waiting = []
         self._origin = rows.mean(axis=0, dtype=np.float64).astype(np.float32)
-        count = min(self._settings.k * self._settings.factor, len(distinct))
-        choice = (rows[distinct] - self._origin).astype(np.float64)
+        choice = distinct - self._origin
         if self._settings.init_method == "random":
             self._centres = choice[self._rng.choice(len(choice), count, replace=False)]
         else:
-            self._centres = choose_by_distance(choice, np.ones(len(choice)), count, self._rng)
+            chosen = choose_by_distance(SquaredDistances(choice), np.ones(len(choice)), count, self._rng)
+            self._centres = choice[chosen]
         self._weights = np.zeros(count)
         return self._step(rows)
 
@@ -144,34 +158,89 @@ class WebScaleKMeans:
         hit = counts > 0
         share = 1 / self._weights[hit, np.newaxis]
         self._centres[hit] += (sums[hit] - counts[hit, np.newaxis] * self._centres[hit]) * share
-        loss = np.vdot(points, points) - 2 * scores.sum(dtype=np.float64)
+        # Of each row in float32, of the batch in float64: so many squares may be beyond float32.
+        squares = np.einsum("ij,ij->i", points, points).sum(dtype=np.float64)
+        loss = squares - 2 * scores.sum(dtype=np.float64)
         return max(float(loss), 0.0)
 
-    def _shrink(self) -> Clustering:
-        """Cluster the centres themselves, weighted by the points they stand for; the best trial counts."""
-        settings = self._settings
-        used = self._weights > 0
-        if used.sum() < settings.k:
-            used[:] = True
-        points = self._centres[used]
-        weights = np.maximum(self._weights[used], np.finfo(np.float64).tiny)
-        if len(points) == settings.k:
-            return Clustering(points, 0.0)
-        best = Clustering(points, np.inf)
-        for _ in range(settings.lloyd_trials):
-            if settings.lloyd_init_method == "random":
-                first = points[self._rng.choice(len(points), settings.k, replace=False)]
-            else:
-                first = choose_by_distance(points, weights, settings.k, self._rng)
-            trial = lloyd(points, weights, first, settings.lloyd_max_iterations, settings.lloyd_tolerance)
-            best = min(best, trial, key=lambda clustering: clustering.loss)
-        return best
+
+def shrink(parts: Sequence[WeightedPoints], settings: Settings, rng: Generator) -> NDArray[np.float32]:
+    """Cluster what the hosts of a job made of their rows, weighted; the best trial counts.
+
+    Returns
+    -------
+    The k centres: (k, d).
+
+    Raises
+    ------
+    TooFewRowsError
+        If k exceeds the count of distinct rows.
+    """
+    points = np.concatenate([part.points for part in parts if len(part.points)] or [np.zeros((0, 1))])
+    weights = np.concatenate([part.weights for part in parts])
+    used = weights > 0
+    if used.sum() >= settings.k:
+        points, weights = points[used], weights[used]
+    if len(points) < settings.k:
+        raise TooFewRowsError(
+            f"k is {settings.k}, but the training data has only {len(points)} distinct rows"
+        )
+    if len(points) == settings.k:
+        return points.astype(np.float32)
+    weights = np.maximum(weights, np.finfo(np.float64).tiny)
+    origin = np.average(points, axis=0, weights=weights)
+    points = points - origin
+    best = Clustering(points, np.inf)
+    squares = SquaredDistances(points)
+    for _ in range(settings.lloyd_trials):
+        if settings.lloyd_init_method == "random":
+            chosen = rng.choice(len(points), settings.k, replace=False)
+        else:
+            chosen = choose_by_distance(squares, weights, settings.k, rng)
+        trial = lloyd(
+            points, weights, points[chosen], settings.lloyd_max_iterations, settings.lloyd_tolerance
+        )
+        best = min(best, trial, key=lambda clustering: clustering.loss)
+    return (best.centres + origin).astype(np.float32)
 
 
-def _distinct(rows: NDArray[np.float32]) -> NDArray[np.intp]:
-    """Positions of the first of each group of equal rows."""
+def totals(
+    batches: Iterable[NDArray[np.float32]], centres: NDArray[np.float32]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Sum the rows that are nearest to each centre: (k, d), relative to the centre, and their counts (k,).
+
+    Parameters
+    ----------
+    batches
+        Of rows: (m, d).
+    centres
+        (k, d).
+    """
+    origin = centres.mean(axis=0)
+    shifted = centres - origin
+    sums, counts = np.zeros(centres.shape), np.zeros(len(centres))
+    for batch in batches:
+        points = batch - origin
+        labels, _ = assign(points, shifted)
+        of_batch, found = sums_by_label(points, labels, len(centres))
+        sums += of_batch - found[:, np.newaxis] * shifted
+        counts += found
+    return sums, counts
+
+
+def moved(
+    centres: NDArray[np.float32], sums: NDArray[np.float64], counts: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    """Move centres to the mean of the rows that `totals` found nearest; a centre without rows stays."""
+    return (centres + sums / np.maximum(counts, 1)[:, np.newaxis]).astype(np.float32)
+
+
+def _distinct(rows: NDArray[np.float32]) -> WeightedPoints:
+    """Return each group of equal rows once, in the order of their first, with their count."""
     if rows.size == 0:
-        return np.zeros(0, np.intp)
+        return WeightedPoints(np.zeros((0, rows.shape[1])), np.zeros(0))
     # Adding 0 makes -0 equal to 0 in bytes, too.
     whole = np.ascontiguousarray(rows + np.float32(0)).view(np.dtype((np.void, rows.shape[1] * 4)))
-    return np.sort(np.unique(whole.ravel(), return_index=True)[1])
+    _, first, counts = np.unique(whole.ravel(), return_index=True, return_counts=True)
+    order = np.argsort(first)
+    return WeightedPoints(rows[first[order]].astype(np.float64), counts[order].astype(np.float64))

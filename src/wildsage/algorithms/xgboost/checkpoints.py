@@ -1,47 +1,60 @@
 """Checkpoints of a training job: ``xgboost-checkpoint.<round>`` after each round."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import xgboost
 
-from wildsage.toolkit.environment import Paths
+from wildsage.algorithms.xgboost import library
+from wildsage.toolkit.logs import LOGGER
 
 _PREFIX = "xgboost-checkpoint"
 _KEPT = 5
+_TRIED = 5
 
 
-class Checkpoints(xgboost.callback.TrainingCallback):
-    """Writes the model after each round and keeps the last few."""
+class Checkpoints:
+    """Writes the model after each round and keeps the last few. A `boosting.Watcher`.
 
-    def __init__(self, paths: Paths) -> None:
-        super().__init__()
-        self._folder = paths.checkpoints
+    Parameters
+    ----------
+    writes
+        Whether this host writes; all read.
+    """
 
-    @staticmethod
-    def wanted(paths: Paths) -> bool:
-        """Tell whether the job has a checkpoint configuration."""
-        return (paths.config / "checkpointconfig.json").exists()
+    def __init__(self, folder: Path, *, writes: bool) -> None:
+        self._folder = folder
+        self._writes = writes
 
-    def latest(self) -> Any:
-        """Load the checkpoint of the last round; None if there is none."""
-        rounds = self._rounds()
-        return xgboost.Booster(model_file=self._folder / f"{_PREFIX}.{rounds[-1]}") if rounds else None
+    def latest(self) -> tuple[Path, int] | None:
+        """Return the last checkpoint that can be read and the rounds that it has; None if there is none."""
+        for number in reversed(self._rounds()[-_TRIED:]):
+            path = self._path(number)
+            try:
+                library.read(path.read_bytes())
+            except (xgboost.core.XGBoostError, ValueError, OSError) as error:
+                LOGGER.warning("Wrong checkpoint model format %s: %s", path, library.first_lines(error))
+                continue
+            LOGGER.info("Checkpoint loaded from %s", path)
+            LOGGER.info("Resuming from iteration %d", number + 1)
+            return path, number + 1
+        return None
+
+    def after_round(self, booster: Any, number: int) -> bool:
+        """Write the model; training goes on."""
+        if self._writes:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            library.save(booster, self._path(number))
+            for old in self._rounds()[:-_KEPT]:
+                self._path(old).unlink(missing_ok=True)
+        return False
+
+    def _path(self, number: int) -> Path:
+        return self._folder / f"{_PREFIX}.{number}"
 
     def _rounds(self) -> list[int]:
         if not self._folder.is_dir():
             return []
         found = (re.fullmatch(rf"{re.escape(_PREFIX)}\.(\d+)", path.name) for path in self._folder.iterdir())
         return sorted(int(match[1]) for match in found if match)
-
-    def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
-        """Write the model so that a reader never sees half of it."""
-        del epoch, evals_log
-        self._folder.mkdir(parents=True, exist_ok=True)
-        last = model.num_boosted_rounds() - 1
-        temporary = self._folder / f".{_PREFIX}.ubj"
-        model.save_model(temporary)
-        temporary.rename(self._folder / f"{_PREFIX}.{last}")
-        for old in self._rounds()[:-_KEPT]:
-            (self._folder / f"{_PREFIX}.{old}").unlink(missing_ok=True)
-        return False

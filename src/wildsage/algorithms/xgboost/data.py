@@ -9,14 +9,13 @@ import scipy.sparse
 import xgboost
 from numpy.typing import NDArray
 
-from wildsage.formats import codecs
-from wildsage.formats.content_types import CSV, LIBSVM, PARQUET, ContentType
+from wildsage.formats.content_types import CSV, LIBSVM, PARQUET
 from wildsage.formats.errors import FormatError
-from wildsage.formats.libsvm import find_first_index, shift_columns
-from wildsage.formats.rows import Rows
-from wildsage.formats.sparse import SparseRows, stack
-from wildsage.toolkit.channels import ChannelReader
+from wildsage.formats.rows import Rows, join
+from wildsage.formats.sparse import SparseRows
+from wildsage.toolkit.channels import ArrayChannel, Channel, ChannelReader
 from wildsage.toolkit.errors import UserError
+from wildsage.toolkit.logs import LOGGER
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +26,18 @@ class Table:
     ----------
     features
         (n, d): NaN, and in sparse rows what is not given, is missing.
+    labels
+        (n,).
     weights
         (n,), or None.
-    first_index
-        Number of the first column in LIBSVM text: 0 or 1; None for other formats.
+    groups
+        (n,), the query that each row belongs to, in runs; or None.
     """
 
     features: NDArray[np.float32] | SparseRows
     labels: NDArray[np.float32]
     weights: NDArray[np.float32] | None = None
     groups: NDArray[np.int64] | None = None
-    first_index: int | None = None
 
     @property
     def width(self) -> int:
@@ -46,8 +46,15 @@ class Table:
 
     def matrix(self, width: int, threads: int | None) -> Any:
         """Make the library's matrix, sparse rows widened to `width` columns."""
-        options = {"nthread": threads, "label": self.labels, "weight": self.weights, "qid": self.groups}
-        return xgboost.DMatrix(library_input(self.features, width), **options)
+        given = library_input(self.features, width)
+        made = xgboost.DMatrix(given, label=self.labels, weight=self.weights, nthread=threads)
+        if self.groups is not None:
+            made.set_group(np.diff(np.flatnonzero(_run_starts(self.groups)), append=len(self.groups)))
+        return made
+
+
+def _run_starts(groups: NDArray[np.int64]) -> NDArray[np.bool_]:
+    return np.concatenate([[True], groups[1:] != groups[:-1]])
 
 
 def library_input(features: NDArray[np.float32] | SparseRows, width: int) -> Any:
@@ -59,94 +66,90 @@ def library_input(features: NDArray[np.float32] | SparseRows, width: int) -> Any
     )
 
 
-def read_table(channel: ChannelReader, *, csv_weights: bool, first_index: int | None = None) -> Table:
+def combined(tables: Sequence[Table], width: int) -> Table:
+    """Put tables below each other, as one data set to cross-validate."""
+    if len(tables) == 1:
+        return tables[0]
+    parts = [
+        Rows(_widened(table.features, width), table.labels[:, np.newaxis], table.weights, table.groups)
+        for table in tables
+    ]
+    try:
+        return _table("train and validation", parts)
+    except FormatError as error:
+        raise UserError(f"The channels train and validation do not fit together: {error}") from error
+
+
+def _widened(features: NDArray[np.float32] | SparseRows, width: int) -> NDArray[np.float32] | SparseRows:
+    return replace(features, width=width) if isinstance(features, SparseRows) else features
+
+
+def read_table(channel: Channel, *, csv_weights: bool) -> Table:
     """Read a channel.
 
     Parameters
     ----------
     csv_weights
         The second CSV column holds weights.
-    first_index
-        For LIBSVM: as the training data has it; None: found here (1 where column 0 never occurs).
 
     Raises
     ------
     UserError
         For malformed data and formats that are not available.
     """
-    media_type = codecs.find(channel.content_type).media_type
-    channel = replace(
-        channel,
-        content_type=ContentType(media_type, channel.content_type.parameters),
-        missing=True,
-        delimiter=None,
-    )
-    if channel.is_streamed and media_type in {LIBSVM, PARQUET}:
-        raise UserError(
-            f"Unable to read data channel '{channel.name}'. Pipe mode does not support '{media_type}': use File mode,"
-            " or give application/x-recordio-protobuf or text/csv."
-        )
-    if media_type == LIBSVM:
-        table = _read_libsvm(channel, first_index)
-    else:
-        if channel.label_size != 1:
+    media_type = ""
+    if isinstance(channel, ChannelReader):
+        media_type = channel.content_type.format
+        channel = replace(channel, missing=True, delimiter=None)
+        if channel.is_streamed and media_type in {LIBSVM, PARQUET}:
             raise UserError(
-                f"XGBoost takes exactly one label column: label_size={channel.label_size} of channel "
-                f"'{channel.name}' is not supported"
+                f"Unable to read data channel '{channel.name}'. Pipe mode does not support '{media_type}': use File"
+                " mode, or give application/x-recordio-protobuf or text/csv."
             )
-        table = _join(channel, list(channel.rows()))
-        if media_type == CSV and csv_weights:
-            table = _split_weights(channel, table)
-    if len(table.labels) == 0:
-        raise UserError(f"Unable to read data channel '{channel.name}'. The files hold no rows.")
-    return table
-
-
-def _join(channel: ChannelReader, parts: Sequence[Rows]) -> Table:
-    if any(rows.labels.shape[1] != 1 for rows in parts):
-        raise UserError(f"Unable to read data channel '{channel.name}'. Every record needs one label.")
+    elif isinstance(channel, ArrayChannel):
+        channel = replace(channel, missing=True)
+    parts = [part for part in channel.rows() if len(part)]
     if not parts:
-        return Table(np.zeros((0, 0), np.float32), np.zeros(0, np.float32))
-    labels = np.concatenate([rows.labels[:, 0] for rows in parts])
-    dense = [rows.features for rows in parts if isinstance(rows.features, np.ndarray)]
-    sparse = [rows.features for rows in parts if isinstance(rows.features, SparseRows)]
-    if dense and sparse:
-        raise UserError(f"Unable to read data channel '{channel.name}'. It mixes dense and sparse records.")
-    if sparse:
-        return Table(stack(sparse), labels)
-    widths = sorted({part.shape[1] for part in dense})
-    if len(widths) > 1:
-        raise UserError(f"Unable to read data channel '{channel.name}'. Its rows have {widths} features.")
-    return Table(np.concatenate(dense), labels)
+        raise UserError(f"Unable to read data channel '{channel.name}'. The files hold no rows.")
+    try:
+        table = _table(channel.name, parts)
+    except FormatError as error:
+        raise UserError(f"Unable to read data channel '{channel.name}'. {error}") from error
+    return _split_weights(channel, table) if media_type == CSV and csv_weights else table
 
 
-def _split_weights(channel: ChannelReader, table: Table) -> Table:
+def _table(name: str, parts: Sequence[Rows]) -> Table:
+    if any(rows.labels.shape[1] != 1 for rows in parts):
+        raise UserError(
+            f"Unable to read data channel '{name}'. Got input data without labels: every record needs one label."
+        )
+    rows = join(parts, name)
+    groups = rows.groups
+    if groups is not None and np.unique(groups).size != np.count_nonzero(_run_starts(groups)):
+        raise UserError(
+            f"Unable to read data channel '{name}'. The rows of a query (qid) must follow each other: sort them."
+        )
+    return Table(rows.features, rows.labels[:, 0], rows.weights, groups)
+
+
+def _split_weights(channel: Channel, table: Table) -> Table:
     features = table.features
     if isinstance(features, SparseRows) or features.shape[1] < 1:
         raise UserError(f"csv_weights is 1, but channel '{channel.name}' has no second column")
     return replace(table, features=features[:, 1:], weights=np.ascontiguousarray(features[:, 0]))
 
 
-def _read_libsvm(channel: ChannelReader, first_index: int | None) -> Table:
-    parts = list(channel.rows())
-    if not parts:
-        return Table(np.zeros((0, 0), np.float32), np.zeros(0, np.float32))
-    rows = stack([part.features for part in parts if isinstance(part.features, SparseRows)])
-    first = find_first_index(rows) if first_index is None else first_index
-    weights = [part.weights for part in parts if part.weights is not None]
-    groups = [part.groups for part in parts if part.groups is not None]
-    if len(weights) not in {0, len(parts)} or len(groups) not in {0, len(parts)}:
-        raise UserError(
-            f"Unable to read data channel '{channel.name}'. Only some of its rows have weights or groups."
-        )
-    try:
-        rows = shift_columns(rows, first, f"data channel '{channel.name}'")
-    except FormatError as error:
-        raise UserError(str(error)) from error
-    return Table(
-        rows,
-        np.concatenate([part.labels[:, 0] for part in parts]),
-        np.concatenate(weights) if weights else None,
-        np.concatenate(groups) if groups else None,
-        first,
-    )
+def warn_of_equal_files(train: Channel, validation: Channel | None) -> None:
+    """Say in the log which files of both channels have the same name and size: they may be the same rows."""
+    if not isinstance(train, ChannelReader) or not isinstance(validation, ChannelReader):
+        return
+    if train.is_streamed or validation.is_streamed or train.is_empty or validation.is_empty:
+        return
+    known = {(file.name, file.stat().st_size) for file in train.files()}
+    for file in validation.files():
+        if (file.name, file.stat().st_size) in known:
+            LOGGER.warning(
+                "Suspected identical files found: %s is in the channels train and validation, with the same size."
+                " Rows that were trained with say nothing about how good a model is.",
+                file.name,
+            )

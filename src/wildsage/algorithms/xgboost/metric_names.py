@@ -40,6 +40,8 @@ MINIMIZED: Final = (
     "rmsle",
     "tweedie-nloglik",
 )
+BINARY: Final = frozenset({"f1_binary", "precision", "recall"})
+"""Of two classes only."""
 PARAMETRIZED: Final = ("error@", "ndcg@", "map@", "tweedie-nloglik@")
 """Names that may carry a parameter: ``error@0.7``."""
 

@@ -1,7 +1,5 @@
 """Selectable inference: the columns that ``SAGEMAKER_INFERENCE_OUTPUT`` asks for."""
 
-import csv
-import io
 import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
@@ -9,9 +7,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from wildsage.formats import json_instances, json_lines, protobuf
+from wildsage.algorithms.xgboost.library import Facts
+from wildsage.formats import json_instances, json_lines, recordio_protobuf
 from wildsage.formats.content_types import CSV, JSON, JSON_LINES
-from wildsage.formats.recordio import frame_record
+from wildsage.toolkit.inference import Columns
 from wildsage.toolkit.serving import RequestError
 
 _REGRESSION: Final = (
@@ -35,24 +34,21 @@ VALID: Final[Mapping[str, tuple[str, ...]]] = {
 """Keys that have a meaning, by objective. Others give NaN."""
 
 
-def select(
-    keys: Sequence[str], objective: str, classes: int, predictions: NDArray[Any]
-) -> list[dict[str, Any]]:
-    """Build one row of the wanted values for each prediction: (n,), or (n, classes) of multi:softprob.
+def select(keys: Sequence[str], facts: Facts, predictions: NDArray[Any]) -> Columns:
+    """Make the wanted columns of predictions: (n,), or (n, classes) of multi:softprob.
 
     Raises
     ------
     RequestError
         500 for objectives that selectable inference does not know.
     """
-    valid = VALID.get(objective)
+    valid = VALID.get(facts.objective)
     if valid is None:
-        raise RequestError(500, f"Objective '{objective}' unsupported for selectable inference predictions.")
-    values = predictions.tolist()
-    return [
-        {key: _VALUES[key](objective, classes, value) if key in valid else float("nan") for key in keys}
-        for value in values
-    ]
+        raise RequestError(
+            500, f"Objective `{facts.objective}` unsupported for selectable inference predictions."
+        )
+    missing = np.full(len(predictions), np.nan)
+    return {key: _VALUES[key](facts, predictions) if key in valid else missing for key in keys}
 
 
 def parse_keys(text: str) -> list[str]:
@@ -60,49 +56,57 @@ def parse_keys(text: str) -> list[str]:
     return list(dict.fromkeys(part for part in text.replace(" ", "").lower().split(",") if part))
 
 
-def render(rows: Sequence[dict[str, Any]], media_type: str) -> bytes:
-    """Write the rows: JSON, JSON Lines, CSV (lists quoted), or one protobuf record a row."""
-    if media_type == JSON:
-        return json_instances.encode_predictions(rows)
-    if media_type == JSON_LINES:
-        return json_lines.encode_json_lines(rows)
+def render(columns: Columns, media_type: str, *, batch: bool) -> bytes:
+    """Write the columns: JSON, JSON Lines, CSV (lists quoted), or one protobuf record a row."""
+    if media_type in {JSON, JSON_LINES}:
+        values = [column.tolist() for column in columns.values()]
+        rows = [dict(zip(columns, row, strict=True)) for row in zip(*values, strict=True)]
+        return (
+            json_instances.encode_predictions(rows)
+            if media_type == JSON
+            else json_lines.encode_json_lines(rows)
+        )
     if media_type == CSV:
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerows([json.dumps(v) if isinstance(v, list) else v for v in row.values()] for row in rows)
-        return text.getvalue().encode()
-    return b"".join(frame_record(protobuf.encode_record(_record(row))) for row in rows)
-
-
-def _record(row: Mapping[str, Any]) -> protobuf.Record:
-    return protobuf.Record(
-        label={
-            key: protobuf.Tensor(np.atleast_1d(np.asarray(value, np.float32))) for key, value in row.items()
-        }
+        return _as_csv(columns) + (b"\n" if batch else b"")
+    return recordio_protobuf.write_predictions(
+        {key: column.astype(np.float32) for key, column in columns.items()}
     )
 
 
-def _label(objective: str, _classes: int, value: Any) -> float:
-    if objective == "multi:softprob":
-        return float(np.argmax(value))
-    if objective == "binary:logistic":
-        return float(value > 0.5)
-    return float(value > 0) if objective == "binary:logitraw" else float(value)
+def _as_csv(columns: Columns) -> bytes:
+    fields = [
+        [f'"{json.dumps(value)}"' if column.ndim > 1 else str(value) for value in column.tolist()]
+        for column in columns.values()
+    ]
+    return "\n".join(map(",".join, zip(*fields, strict=True))).encode()
 
 
-def _labels(objective: str, classes: int, _value: Any) -> list[int]:
-    return list(range(classes if objective.startswith("multi:") else 2))
+def _label(facts: Facts, values: NDArray[Any]) -> NDArray[Any]:
+    """Classes are whole numbers where they are found here, and as the library predicts them elsewhere."""
+    if facts.objective == "multi:softprob":
+        winners: NDArray[Any] = values.argmax(axis=1)
+        return winners
+    if facts.objective == "binary:logistic":
+        return (values > 0.5).astype(np.int64)
+    return (values > 0).astype(np.int64) if facts.objective == "binary:logitraw" else values
 
 
-def _winner(_objective: str, _classes: int, value: Any) -> float:
-    return float(max(value)) if isinstance(value, list) else float(value)
+def _labels(facts: Facts, values: NDArray[Any]) -> NDArray[Any]:
+    classes = facts.classes if facts.objective.startswith("multi:") else 2
+    return np.tile(np.arange(classes), (len(values), 1))
 
 
-def _both(_objective: str, _classes: int, value: Any) -> list[float]:
-    return value if isinstance(value, list) else [1.0 - value, value]
+def _winner(_facts: Facts, values: NDArray[Any]) -> NDArray[Any]:
+    winner: NDArray[Any] = values.max(axis=1) if values.ndim == 2 else values
+    return winner
 
 
-_VALUES: Final[Mapping[str, Callable[[str, int, Any], Any]]] = {
+def _both(_facts: Facts, values: NDArray[Any]) -> NDArray[Any]:
+    # In double precision, as numbers of Python are.
+    return values if values.ndim == 2 else np.column_stack([1.0 - values.astype(np.float64), values])
+
+
+_VALUES: Final[Mapping[str, Callable[[Facts, NDArray[Any]], NDArray[Any]]]] = {
     "predicted_label": _label,
     "labels": _labels,
     "probability": _winner,

@@ -3,6 +3,7 @@
 from typing import Literal
 
 from wildsage.algorithms.xgboost.metric_names import MAXIMIZED, MINIMIZED, PARAMETRIZED
+from wildsage.algorithms.xgboost.objectives import OBJECTIVES
 from wildsage.algorithms.xgboost.rules import check
 from wildsage.algorithms.xgboost.versions import LEGACY_TAGS, PROMISED
 from wildsage.formats.content_types import CSV, JSON, JSON_LINES, LIBSVM, PARQUET, RECORDIO_PROTOBUF
@@ -22,28 +23,6 @@ X_LIBSVM = "text/x-libsvm"
 _MODES: tuple[InputMode, ...] = ("File", "Pipe", "FastFile")
 _DATA = (LIBSVM, X_LIBSVM, CSV, PARQUET, RECORDIO_PROTOBUF, "libsvm", "csv", "parquet", "recordio-protobuf")
 
-OBJECTIVES = (
-    "aft_loss_distribution",
-    "binary:hinge",
-    "binary:logistic",
-    "binary:logitraw",
-    "count:poisson",
-    "multi:softmax",
-    "multi:softprob",
-    "rank:map",
-    "rank:ndcg",
-    "rank:pairwise",
-    "reg:absoluteerror",
-    "reg:gamma",
-    "reg:linear",
-    "reg:logistic",
-    "reg:pseudohubererror",
-    "reg:squarederror",
-    "reg:squaredlogerror",
-    "reg:tweedie",
-    "survival:aft",
-    "survival:cox",
-)
 _UPDATERS = (
     "grow_colmaker",
     "distcol",
@@ -82,6 +61,11 @@ def _metrics(name: str, goal: Literal["Minimize", "Maximize"]) -> tuple[Metric, 
     )
 
 
+def _job(objective: str, metrics: str, **others: str) -> dict[str, str]:
+    """Return a sample job that shows some metrics."""
+    return {"num_round": "1", "objective": objective, "eval_metric": metrics, **others}
+
+
 _LEARNING: tuple[Hyperparameter, ...] = (
     Integer(
         name="num_round", low=1, required=True, tunable=Tunable(1, 4000), description="Rounds of boosting"
@@ -115,7 +99,9 @@ _LEARNING: tuple[Hyperparameter, ...] = (
     Continuous(
         name="base_score", low=0, library_default="estimated", description="First prediction of all instances"
     ),
-    Integer(name="seed", low=-(1 << 31), high=(1 << 31) - 1, library_default="0", description="Random seed"),
+    Integer(
+        name="seed", low=1 - (1 << 31), high=(1 << 31) - 2, library_default="0", description="Random seed"
+    ),
     Integer(name="nthread", low=1, library_default="the slot's cores", description="Threads"),
     Integer(name="verbosity", low=0, high=3, library_default="1", description="Messages of the library"),
     Integer(name="silent", low=0, high=1, hidden=True),
@@ -229,10 +215,8 @@ _TREES: tuple[Hyperparameter, ...] = (
     ),
     Boolean(name="deterministic_histogram", description="Of older versions: exact sums on a GPU"),
     Boolean(name="single_precision_histogram", description="Of older versions: sums in single precision"),
-    Continuous(
-        name="prob_buffer_row", low=1, low_open=True, description="Of older versions: buffer of a thread"
-    ),
-    Boolean(name="use_dask_gpu_training", description="Several GPUs; none is used here"),
+    Integer(name="prob_buffer_row", low=2, description="Of older versions: buffer of a thread"),
+    Boolean(name="use_dask_gpu_training", description="Train on several GPUs: must be false, there is none"),
 )
 
 _OTHERS: tuple[Hyperparameter, ...] = (
@@ -277,8 +261,8 @@ _OTHERS: tuple[Hyperparameter, ...] = (
         library_default="1",
         description="survival:aft: scale of the noise",
     ),
-    Integer(name="_kfold", low=2, hidden=True),
-    Integer(name="_num_cv_round", low=1, hidden=True, default=1),
+    Integer(name="_kfold", low=2, hidden=True, description="Parts of a cross validation"),
+    Integer(name="_num_cv_round", low=1, hidden=True, default=1, description="Rounds of cross validation"),
     Categorical(
         name="_tuning_objective_metric", choices=("", *(f"validation:{name}" for name in _NAMES)), hidden=True
     ),
@@ -291,23 +275,48 @@ SPEC = AlgorithmSpec(
     log_name="XGBoost",
     images=(Image("sagemaker-xgboost", tuple(PROMISED)), Image("xgboost", LEGACY_TAGS)),
     requires={"xgboost": "pip install 'wildsage[xgboost]'"},
+    leaves_out=("sklearn",),
     train="wildsage.algorithms.xgboost.train:train",
     serve="wildsage.algorithms.xgboost.serve:load",
-    request_types=(CSV, LIBSVM, X_LIBSVM, RECORDIO_PROTOBUF),
+    request_types=(LIBSVM, X_LIBSVM, CSV, RECORDIO_PROTOBUF, "libsvm", "csv", "recordio-protobuf"),
     response_types=(CSV, JSON, JSON_LINES, RECORDIO_PROTOBUF),
     inline_bytes=1 << 14,
+    saves_checkpoints=True,
+    splits_by="_kfold",
     sample=Sample(
         {"num_round": "5", "objective": "binary:logistic", "eval_metric": "logloss,accuracy"},
         label_column=True,
+        more=(
+            _job(
+                "binary:logistic", "auc,aucpr,error,f1,f1_binary,f1_macro,balanced_accuracy,precision,recall"
+            ),
+            _job("binary:logistic", "map,ndcg"),
+            _job("multi:softprob", "merror,mlogloss", num_class="2"),
+            _job(
+                "multi:softprob", "precision_macro,precision_micro,recall_macro,recall_micro", num_class="2"
+            ),
+            _job("reg:squarederror", "mae,mape,mphe,mse,r2,rmse,rmsle"),
+            _job("count:poisson", "poisson-nloglik"),
+            _job("reg:tweedie", "gamma-deviance,gamma-nloglik,tweedie-nloglik@1.5"),
+            _job("survival:cox", "cox-nloglik"),
+            _job("survival:aft", "aft-nloglik,interval-regression-accuracy"),
+        ),
     ),
+    answer={"score": 0.25},
     check=check,
     channels=(
         Channel(
-            name="train", required=True, content_types=_DATA, modes=_MODES, description="Rows to learn from"
+            name="train",
+            required=True,
+            content_types=_DATA,
+            label_sizes=(1,),
+            modes=_MODES,
+            description="Rows to learn from",
         ),
         Channel(
             name="validation",
             content_types=_DATA,
+            label_sizes=(1,),
             modes=_MODES,
             description="Rows to evaluate each round with",
         ),

@@ -1,101 +1,234 @@
-"""``train``: read the channels, boost, and write the best model."""
+"""``train``: read the channels, boost, and write the best model, or those of a cross validation."""
 
 import re
-import signal
 from collections.abc import Mapping
-from types import FrameType
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import xgboost
 from numpy.typing import NDArray
 
+from wildsage.algorithms.xgboost import library
+from wildsage.algorithms.xgboost.boosting import (
+    Boosted,
+    Kept,
+    Plan,
+    Scores,
+    Stop,
+    Watcher,
+    boost,
+    line,
+)
 from wildsage.algorithms.xgboost.checkpoints import Checkpoints
-from wildsage.algorithms.xgboost.custom_metrics import CUSTOM, evaluate
-from wildsage.algorithms.xgboost.data import Table, read_table
-from wildsage.algorithms.xgboost.metric_names import is_maximized
-from wildsage.algorithms.xgboost.model import LIBSVM_ATTRIBUTE, save
+from wildsage.algorithms.xgboost.cross_validation import Recorder, folds, mean_scores
+from wildsage.algorithms.xgboost.data import Table, combined, read_table, warn_of_equal_files
+from wildsage.algorithms.xgboost.hosts import Agreement, agree
+from wildsage.algorithms.xgboost.model import MODEL_NAME
+from wildsage.algorithms.xgboost.objectives import (
+    DEFAULT,
+    LABELS_NOT_NEGATIVE,
+    LABELS_UP_TO_ONE,
+    MULTI_CLASS,
+    is_classification,
+)
+from wildsage.algorithms.xgboost.parameters import library_parameters, metrics_of
 from wildsage.algorithms.xgboost.versions import version_note
 from wildsage.toolkit.errors import AlgorithmError, UserError
-from wildsage.toolkit.logs import LOGGER
+from wildsage.toolkit.logs import LOGGER, PLAIN
 from wildsage.toolkit.training import TrainingRun
-
-_CONTAINER_ONLY = frozenset(
-    {
-        "num_round",
-        "csv_weights",
-        "early_stopping_rounds",
-        "save_model_on_termination",
-        "eval_metric",
-        "_kfold",
-        "_num_cv_round",
-        "_tuning_objective_metric",
-    }
-)
-_GONE = frozenset(
-    {
-        "silent",
-        "sketch_eps",
-        "dsplit",
-        "predictor",
-        "deterministic_histogram",
-        "single_precision_histogram",
-        "prob_buffer_row",
-        "use_dask_gpu_training",
-    }
-)
-"""Parameters of older versions and of GPUs: accepted, named in the log, without effect."""
-
-_LABELS_BELOW_ONE = frozenset({"binary:logistic", "binary:logitraw", "binary:hinge", "reg:logistic"})
-_LABELS_NOT_NEGATIVE = frozenset({"count:poisson", "reg:gamma", "reg:tweedie"})
+from wildsage.toolkit.xgboost_network import add_up, together
 
 _USER_MISTAKES = (
     r"label and prediction size not match",
+    r"[Pp]reds\.[Ss]ize\(\) == .*label",
     r"feature_names mismatch",
     r"base_score must be in \(0,1\)",
+    r"base_score",
     r"only pos or neg samples",
     r"label must be (?:non-?negative|positive)",
     r"[Ll]abel contains NaN",
     r"[Ww]eights must be (?:positive|non-negative)",
     r"Number of columns does not match",
-    r"monotone constraint",
+    r"monotone constraint|[Ii]nteraction constraint",
     r"gamma distribution|tweedie|PoissonRegression|GammaRegression|TweedieRegression",
     r"relevance degree|query (?:ID|group)|qid",
+    r"Parameter \w+ should be|Invalid (?:Input|Parameter)|[Ii]nvalid value",
+    r"CanModifyTree",
+    r"Unknown (?:tree )?updater|Unknown objective|Unknown metric|unknown metric",
+    r"num_class|can only be used with",
 )
 
 
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What one host does.
+
+    Attributes
+    ----------
+    is_writer
+        It writes models and checkpoints.
+    stop
+        Where a model is kept when the job is stopped.
+    """
+
+    run: TrainingRun
+    plan: Plan
+    tables: Mapping[str, Table]
+    width: int
+    is_writer: bool
+    stop: Stop | None
+
+    def matrix(self, table: Table) -> Any:
+        """Make the library's matrix of a table."""
+        parameters = dict(self.plan.parameters)
+        made = table.matrix(self.width, parameters.get("nthread"))
+        if parameters.get("objective") == "survival:aft":  # nothing is censored
+            made.set_float_info("label_lower_bound", table.labels)
+            made.set_float_info("label_upper_bound", table.labels)
+        return made
+
+    def report(self, number: int, scores: Scores) -> None:
+        """Write the line of a round."""
+        for data, metrics in scores.items():
+            self.run.metrics.last.update({f"{data}:{name}": value for name, value in metrics.items()})
+        PLAIN.info(line(number, scores))
+
+    def boosted(self, matrices: Mapping[str, Any], fold: int | None = None) -> Boosted:
+        """Boost one model and write it; of several it is the one of a fold."""
+        target = self.run.paths.model / (MODEL_NAME if fold is None else f"{MODEL_NAME}-{fold}")
+        folder = self.run.paths.checkpoints
+        watchers: list[Watcher] = []
+        start = None
+        if folder is not None:
+            checkpoints = Checkpoints(
+                folder if fold is None else folder / f"model-{fold}", writes=self.is_writer
+            )
+            start = checkpoints.latest()
+            watchers.append(checkpoints)
+        if self.stop is not None:
+            watchers += [Kept(target)] if self.is_writer else []
+            watchers.append(self.stop)
+        done = boost(self.plan, matrices, watchers, start, self.report)
+        if self.is_writer:
+            library.write_artifact(done.booster, target)
+        return done
+
+
 def train(run: TrainingRun) -> None:
-    """Train and write ``xgboost-model``."""
+    """Train on all hosts that have data; the first of them writes the models."""
     LOGGER.info(version_note(run.environment.variables.get("WILDSAGE_IMAGE_TAG", ""), xgboost.__version__))
-    if len(run.environment.hosts) > 1:
-        raise UserError(
-            f"XGBoost on {len(run.environment.hosts)} instances is not available: set the instance count to 1"
+    LOGGER.info("Determined 0 GPU(s) available on the instance.")
+    names = run.environment.hosts
+    with run.collective() as hosts:
+        LOGGER.info(
+            "Single node training."
+            if hosts.is_alone
+            else f"Distributed node training with {len(names)} hosts: {list(names)}"
         )
+        tables = _read_tables(run, is_alone=hosts.is_alone)
+        agreed = agree(hosts, list(tables.values()))
+        for name, table in tables.items():
+            check_labels(name, table.labels, run.hyperparameters)
+        with together(hosts, names, agreed.ranks):
+            if tables:
+                _train(run, tables, agreed, is_writer=hosts.rank == agreed.ranks[0])
+
+
+def _train(run: TrainingRun, tables: Mapping[str, Table], agreed: Agreement, *, is_writer: bool) -> None:
     values = run.hyperparameters
-    tables = _read_tables(run)
-    for name, table in tables.items():
-        check_labels(name, table.labels, values)
+    metrics = metrics_of(values)
+    run.paths.model.mkdir(parents=True, exist_ok=True)
+    plan = Plan(
+        library_parameters(values, metrics, run.environment.variables),
+        metrics,
+        values["num_round"],
+        _patience(values, metrics.stopping, tables),
+        add_up,
+    )
+    stop = Stop() if values["save_model_on_termination"] else None
+    work = _Work(run, plan, tables, agreed.width, is_writer, stop)
     try:
-        booster = _boost(run, values, tables)
+        if "_kfold" in values:
+            _cross_validate(work)
+        else:
+            work.boosted({name: work.matrix(table) for name, table in tables.items()})
     except xgboost.core.XGBoostError as error:
         # The library's own text ends in a stack of addresses.
         raise _as_container_error(error) from None
-    first_index = tables["train"].first_index
-    if first_index is not None:
-        booster.set_attr(**{LIBSVM_ATTRIBUTE: str(first_index)})
-    save(booster, run.paths.model)
 
 
-def _read_tables(run: TrainingRun) -> dict[str, Table]:
+def _patience(values: Mapping[str, Any], metric: str | None, tables: Mapping[str, Table]) -> int | None:
+    rounds: int | None = values.get("early_stopping_rounds")
+    if rounds is None:
+        return None
+    if "validation" not in tables and "_kfold" not in values:
+        LOGGER.warning("early_stopping_rounds is without effect: the job has no channel 'validation'")
+        return None
+    if metric is None:
+        LOGGER.warning("early_stopping_rounds is without effect: the job gives no eval_metric to follow")
+        return None
+    return rounds
+
+
+def _cross_validate(work: _Work) -> None:
+    values, count = work.run.hyperparameters, work.run.hyperparameters["_kfold"]
+    rounds, objective = values["_num_cv_round"], values.get("objective", DEFAULT)
+    table = combined(list(work.tables.values()), work.width)
+    if table.groups is not None:
+        raise UserError("_kfold cannot be used with rows that have groups (qid): remove one of them")
+    whole = work.matrix(table)
+    LOGGER.info("Run %d-round of %d-fold cross validation with %d rows", rounds, count, len(table.labels))
+    recorder = Recorder(table.labels, rounds, objective)
+    scores = []
+    parts = folds(table.labels, count, rounds, values.get("seed", 0), stratified=is_classification(objective))
+    for number, (train_rows, held_out) in enumerate(parts):
+        LOGGER.info("Train cross validation fold %d", number % count + 1)
+        matrices = {"train": _slice(whole, train_rows), "validation": _slice(whole, held_out)}
+        done = work.boosted(matrices, number)
+        scores.append(done.scores)
+        held = matrices["validation"]
+        recorder.record(
+            held_out, library.predict(done.booster, held, margin=True), library.predict(done.booster, held)
+        )
+        if work.stop is not None and work.stop.is_wanted:
+            return
+        if (number + 1) % count == 0:
+            LOGGER.info("The metrics of round %d cross validation", (number + 1) // count)
+            work.report(values["num_round"], mean_scores(scores[-count:]))
+    if rounds > 1:
+        LOGGER.info("The overall metrics of %d-round cross validation", rounds)
+        work.report(values["num_round"], mean_scores(scores))
+    folder = work.run.paths.output / "data"
+    LOGGER.info("Storing predictions on validation set(s) in %s", folder)
+    recorder.save(folder)
+
+
+def _slice(matrix: Any, rows: NDArray[np.int64]) -> Any:
+    return matrix.slice(rows.astype(np.int32))
+
+
+def _read_tables(run: TrainingRun, *, is_alone: bool) -> dict[str, Table]:
+    """Read the channels; one of several hosts to which a channel brought nothing has none."""
     weights = bool(run.hyperparameters["csv_weights"])
-    train = read_table(run.required_channel("train"), csv_weights=weights)
-    LOGGER.info("Train matrix has %d rows and %d columns", len(train.labels), train.width)
-    tables = {"train": train}
-    channel = run.channel("validation")
-    if channel is not None:
-        table = read_table(channel, csv_weights=weights, first_index=train.first_index)
-        LOGGER.info("Validation matrix has %d rows", len(table.labels))
-        tables["validation"] = table
+    train_channel, validation = run.required_channel("train"), run.channel("validation")
+    for channel in filter(None, (train_channel, validation)):
+        if not is_alone and channel.is_empty:
+            LOGGER.warning(
+                "Host %s has no data in channel %s: it takes no part. Divide the data into at least as many objects"
+                " as there are hosts.",
+                run.environment.current_host,
+                channel.name,
+            )
+            return {}
+    warn_of_equal_files(train_channel, validation)
+    tables = {
+        channel.name: read_table(channel, csv_weights=weights)
+        for channel in filter(None, (train_channel, validation))
+    }
+    for name, table in tables.items():
+        columns = f" and {table.width} columns" if name == "train" else ""
+        LOGGER.info("%s matrix has %d rows%s", name.capitalize(), len(table.labels), columns)
     return tables
 
 
@@ -107,148 +240,24 @@ def check_labels(channel: str, labels: NDArray[np.float32], values: Mapping[str,
     UserError
         With the first label that breaks the rule.
     """
-    objective = values.get("objective", "reg:squarederror")
-    if objective in _LABELS_BELOW_ONE:
+    objective = values.get("objective", DEFAULT)
+    if objective in LABELS_UP_TO_ONE:
         good, rule = (labels >= 0) & (labels <= 1), "label must be in [0,1] for logistic regression"
-    elif objective in {"multi:softmax", "multi:softprob"}:
+    elif objective in MULTI_CLASS:
         good = (labels >= 0) & (labels < values["num_class"]) & (labels % 1 == 0)
         rule = f"label must be in [0, num_class), num_class is {values['num_class']}"
-    elif objective in _LABELS_NOT_NEGATIVE:
+    elif objective in LABELS_NOT_NEGATIVE:
         good, rule = labels >= 0, f"label must be nonnegative for {objective}"
     else:
         good, rule = np.isfinite(labels), "Label contains NaN or infinity"
     if not good.all():
-        raise UserError(f"{rule}: channel '{channel}' has the label {labels[~good][0]:g}")
-
-
-def library_parameters(values: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
-    """Choose what the library gets: the job's values by their own names, metrics that it has itself."""
-    gone = sorted(_GONE.intersection(values))
-    if gone:
-        LOGGER.info("Without effect here: %s", ", ".join(gone))
-    ours = _CONTAINER_ONLY | _GONE
-    parameters = {name: value for name, value in values.items() if name not in ours}
-    if parameters.get("objective") == "reg:linear":
-        parameters["objective"] = "reg:squarederror"
-    if parameters.get("tree_method") == "gpu_hist":
-        LOGGER.info("No GPU is used: tree_method gpu_hist runs as hist on the CPU")
-        parameters["tree_method"] = "hist"
-    if "updater" in parameters:
-        parameters["updater"] = ",".join(parameters["updater"])
-    for name in ("monotone_constraints", "interaction_constraints"):
-        if name in parameters:
-            parameters[name] = str(parameters[name])
-    threads = environment.get("OMP_NUM_THREADS", "")
-    if "nthread" not in parameters and threads.isdecimal():
-        parameters["nthread"] = int(threads)
-    names = eval_metrics(values)
-    native = [name for name in names if name not in CUSTOM]
-    if native:
-        parameters["eval_metric"] = native
-    elif names:
-        parameters["disable_default_eval_metric"] = 1
-    return parameters
-
-
-def eval_metrics(values: Mapping[str, Any]) -> list[str]:
-    """List the metrics of a round: the job's, sorted, with the tuning objective among them."""
-    given: list[str] = values.get("eval_metric", [])
-    objective = str(values.get("_tuning_objective_metric") or "").removeprefix("validation:")
-    return sorted({*given, objective}) if objective else given
-
-
-def _boost(run: TrainingRun, values: Mapping[str, Any], tables: Mapping[str, Table]) -> Any:
-    parameters = library_parameters(values, run.environment.variables)
-    width = max(table.width for table in tables.values())
-    matrices = {name: table.matrix(width, parameters.get("nthread")) for name, table in tables.items()}
-    if parameters.get("objective") == "survival:aft":
-        for name, matrix in matrices.items():
-            matrix.set_float_info("label_lower_bound", tables[name].labels)
-            matrix.set_float_info("label_upper_bound", tables[name].labels)
-    custom = [name for name in eval_metrics(values) if name in CUSTOM]
-    checkpoints = Checkpoints(run.paths) if Checkpoints.wanted(run.paths) else None
-    start = checkpoints.latest() if checkpoints else None
-    done = start.num_boosted_rounds() if start is not None else 0
-    if start is not None:
-        LOGGER.info("Resuming from the checkpoint of round %d", done)
-    rounds = max(0, values["num_round"] - done)
-    if rounds == 0:
-        return start
-    stopper = _Stopper() if values["save_model_on_termination"] else None
-    callbacks = [_Report(done), checkpoints, stopper, _early_stopping(values, tables)]
-    return xgboost.train(
-        parameters,
-        matrices["train"],
-        rounds,
-        evals=[(matrix, name) for name, matrix in matrices.items()],
-        verbose_eval=False,
-        xgb_model=start,
-        custom_metric=_custom_metric(custom) if custom else None,
-        callbacks=[callback for callback in callbacks if callback is not None],
-    )
-
-
-def _custom_metric(names: list[str]) -> Any:
-    def measure(predictions: NDArray[Any], matrix: Any) -> list[tuple[str, float]]:
-        return evaluate(names, predictions, matrix.get_label())
-
-    return measure
-
-
-def _early_stopping(values: Mapping[str, Any], tables: Mapping[str, Table]) -> Any:
-    rounds = values.get("early_stopping_rounds")
-    if rounds is None:
-        return None
-    names = eval_metrics(values)
-    # The library asks for the direction of metrics that it does not know.
-    return xgboost.callback.EarlyStopping(
-        rounds=rounds,
-        data_name="validation" if "validation" in tables else "train",
-        metric_name=names[-1] if names else None,
-        maximize=is_maximized(names[-1]) if names else None,
-        save_best=True,
-    )
-
-
-class _Report(xgboost.callback.TrainingCallback):
-    """One line a round: ``[0]<tab>train-rmse:8.1<tab>validation-rmse:8.0``."""
-
-    def __init__(self, done: int) -> None:
-        super().__init__()
-        self._done = done
-
-    def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
-        del model
-        numbers = [
-            f"\t{data}-{metric}:{np.asarray(history[-1]).flat[0]:.5f}"
-            for data, metrics in evals_log.items()
-            for metric, history in metrics.items()
-        ]
-        print(f"[{epoch + self._done}]" + "".join(numbers), flush=True)  # noqa: T201 - the log's own form
-        return False
-
-
-class _Stopper(xgboost.callback.TrainingCallback):
-    """Ends boosting after the round in which SIGTERM comes, so that its model is kept."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._stopped = False
-        signal.signal(signal.SIGTERM, self._stop)
-
-    def _stop(self, _number: int, _frame: FrameType | None) -> None:
-        LOGGER.info("Stopped by the platform (SIGTERM): the model of this round is kept")
-        self._stopped = True
-
-    def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
-        del model, epoch, evals_log
-        return self._stopped
+        row = int(np.argmin(good))
+        raise UserError(f"{rule}: channel '{channel}' has the label {labels[row]:g} in row {row + 1}")
 
 
 def _as_container_error(error: Exception) -> UserError | AlgorithmError:
     """Tell the user's mistakes from failures; the library's text without its stack."""
-    text = str(error).partition("Stack trace")[0].strip()
-    text = re.sub(r"^\[[\d:]+\] \S+:\d+: ", "", text)
+    text = library.first_lines(error)
     if any(re.search(pattern, text) for pattern in _USER_MISTAKES):
         return UserError(text)
     return AlgorithmError(f"XGB train call failed with exception: {text}")

@@ -13,6 +13,7 @@ PROMISED: Final[Mapping[str, str]] = {
     "1.5-1": "1.5",
     "1.7-1": "1.7",
     "3.0-5": "3.0",
+    "3.2-0": "3.2",
 }
 """Version by the tag of ``sagemaker-xgboost``, without ``-cpu-py3`` and the like."""
 

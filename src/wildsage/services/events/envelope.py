@@ -13,6 +13,21 @@ from wildsage.store.events import DEPLOYMENT, Event
 
 _TIME = re.compile(r".*(Time|Timestamp)")
 _MEMBERS: Mapping[str, tuple[str, ...]] = {
+    "processing-job": (
+        "ProcessingInputs",
+        "ProcessingOutputConfig",
+        "ProcessingResources",
+        "StoppingCondition",
+        "AppSpecification",
+        "Environment",
+        "NetworkConfig",
+        "RoleArn",
+        "ExperimentConfig",
+        "ExitMessage",
+        "FailureReason",
+        "ProcessingStartTime",
+        "ProcessingEndTime",
+    ),
     "training-job": (
         "SecondaryStatus",
         "FailureReason",
@@ -30,6 +45,16 @@ _MEMBERS: Mapping[str, tuple[str, ...]] = {
         "SecondaryStatusTransitions",
         "FinalMetricDataList",
     ),
+    "hyper-parameter-tuning-job": (
+        "HyperParameterTuningJobConfig",
+        "TrainingJobDefinition",
+        "TrainingJobDefinitions",
+        "TrainingJobStatusCounters",
+        "ObjectiveStatusCounters",
+        "WarmStartConfig",
+        "HyperParameterTuningEndTime",
+        "FailureReason",
+    ),
     "endpoint": ("EndpointConfigName", "ProductionVariants", "FailureReason"),
     "endpoint-config": (
         "ProductionVariants",
@@ -44,12 +69,14 @@ _MEMBERS: Mapping[str, tuple[str, ...]] = {
 """Members of a detail that are in the resource's body, beside name, ARN, status, times and tags."""
 
 _PREFIXES: Mapping[str, str] = {
+    "processing-job": "ProcessingJob",
     "training-job": "TrainingJob",
+    "hyper-parameter-tuning-job": "HyperParameterTuningJob",
     "endpoint": "Endpoint",
     "endpoint-config": "EndpointConfig",
     "model": "Model",
 }
-_MODIFIED = frozenset({"training-job", "endpoint"})
+_MODIFIED = frozenset({"training-job", "processing-job", "hyper-parameter-tuning-job", "endpoint"})
 """Kinds whose resources change."""
 
 

@@ -1,5 +1,6 @@
 """Everything that is known of a job or an endpoint, in one mapping: what ``wildsage explain`` shows."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,10 +11,13 @@ from wildsage.core.errors import NotFoundError, ValidationError
 from wildsage.core.instance_types import capacity_of
 from wildsage.core.next_steps import next_step
 from wildsage.core.states import is_terminal
-from wildsage.jobs.launch import LOG_GROUP
+from wildsage.jobs.history import Phase
+from wildsage.jobs.kinds import KINDS, kind_of
+from wildsage.jobs.training import TRAINING
 from wildsage.services.members import recorded
 from wildsage.services.sagemaker.endpoint_config import ENDPOINT_CONFIG
 from wildsage.services.sagemaker.model import MODEL
+from wildsage.services.sagemaker.tuning_trials import counters
 from wildsage.serving.deployments import ENDPOINT
 from wildsage.serving.placements import Placements
 from wildsage.store.layout import Layout
@@ -21,14 +25,22 @@ from wildsage.store.log_groups import GroupNotFoundError
 from wildsage.store.logs import LogStreams
 from wildsage.store.resources import Key, Resource, Resources
 from wildsage.store.run_records import RunRecords
-from wildsage.store.runs import TRAINING_JOB, Runs
+from wildsage.store.runs import PROCESSING_JOB, TRAINING_JOB, Runs
+from wildsage.store.tuning_trials import TUNING_JOB, TuningTrials
 from wildsage.supervisor.folder import RunFolder
 from wildsage.supervisor.kept import KeptRuns
 from wildsage.supervisor.summary import summarize
 
+_OUT_OF_TIME: Mapping[Phase, str] = {"timed_out": "MaxRuntimeExceeded", "overdue": "MaxWaitTimeExceeded"}
 _TAIL_LINES = 20
 _TAIL_STREAMS = 4
-_KINDS = {"job": TRAINING_JOB, "endpoint": ENDPOINT}
+_SHOWN_FAILURES = 5
+_KINDS = {
+    "job": TRAINING_JOB,
+    "processing-job": PROCESSING_JOB,
+    "tuning-job": TUNING_JOB,
+    "endpoint": ENDPOINT,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +53,19 @@ class Explanations:
     clock: Clock
 
     async def explain(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Answer ``{"account", "region", "name", "kind"}``; kind is ``job``, ``endpoint`` or absent.
+        """Answer ``{"account", "region", "name", "kind"}``; kind is one of `_KINDS`, or absent.
 
         Raises
         ------
         NotFoundError
-            If there is neither.
+            If there is none.
         ValidationError
-            If there are both and no kind is given.
+            If there are several and no kind is given.
         """
         found = self._find(request)
-        return self._of_job(found) if found.key.kind == TRAINING_JOB else self._of_endpoint(found)
+        if found.key.kind == TUNING_JOB:
+            return self._of_tuning_job(found)
+        return self._of_job(found) if found.key.kind in KINDS else self._of_endpoint(found)
 
     def _find(self, request: Mapping[str, Any]) -> Resource:
         name, kind = str(request.get("name", "")), request.get("kind")
@@ -59,33 +73,35 @@ class Explanations:
         keys = [Key(str(request["account"]), str(request["region"]), one, name) for one in wanted]
         found = [one for one in map(self.resources.get, keys) if one is not None]
         if not found:
-            what = "training job or endpoint" if len(wanted) > 1 else wanted[0].replace("-", " ")
-            raise NotFoundError(f"there is no {what} named {name} in {request['region']}")
-        if len(found) > 1:
-            raise ValidationError(
-                f"there are a training job and an endpoint named {name}: say which with --job or --endpoint"
+            what = "job or endpoint" if len(wanted) > 1 else wanted[0].replace("-", " ")
+            raise NotFoundError(
+                f"there is no {what} named {name} in {request['region']}: --region looks in another"
             )
+        if len(found) > 1:
+            options = " or ".join(f"--{option}" for option in _KINDS)
+            raise ValidationError(f"there are several things named {name}: say which with {options}")
         return found[0]
 
     def _of_job(self, job: Resource) -> dict[str, Any]:
-        body, runs = job.body, self._runs_of(job)
-        steps = [
-            (s["Status"], s["StartTime"], s.get("StatusMessage")) for s in body["SecondaryStatusTransitions"]
-        ]
-        ended = is_terminal(TRAINING_JOB, job.status)
-        explanation = self._common(job, steps, runs, ended=ended)
-        explanation["status"] = f"{job.status} ({body['SecondaryStatus']})"
-        explanation["image"] = body["AlgorithmSpecification"]["TrainingImage"]
-        explanation["instance"] = _instance(body["ResourceConfig"].get("InstanceType", ""), runs)
-        explanation["recorded_only"] = _recorded("CreateTrainingJob", body)
-        explanation["log"] = self._log(job, LOG_GROUP, f"{job.key.name}/")
+        kind, body, runs = kind_of(job.key), job.body, self._runs_of(job)
+        steps = [(s["Status"], s["StartTime"], s.get("StatusMessage")) for s in body[kind.history.steps]]
+        explanation = self._common(job, steps, runs, ended=is_terminal(kind.name, job.status))
+        explanation["status"] = f"{job.status} ({body[kind.history.current]})"
+        explanation["image"] = kind.image_uri(body)
+        types = Counter(kind.cluster_of(body).instance_types)
+        explanation["instances"] = [_instance(one, count, runs) for one, count in types.items()]
+        explanation["recorded_only"] = _recorded(f"Create{kind.word}", body)
+        explanation["log"] = self._log(job, kind.log_group, f"{job.key.name}/")
         if "ModelArtifacts" in body:
             explanation["model"] = body["ModelArtifacts"]["S3ModelArtifacts"]
+        elif kind.name == PROCESSING_JOB:
+            explanation["outputs"] = [delivery.uri for delivery in kind.deliveries_of(job)]
         kept = KeptRuns(self.layout.kept).newest_of({run["run_id"] for run in runs})
         if kept is not None:
             explanation["kept"] = {"path": str(kept.path), "bytes": kept.size, "has_inputs": kept.has_inputs}
-        if body["SecondaryStatus"] == "MaxRuntimeExceeded":
-            explanation["next_step"] = _step("MaxRuntimeExceeded", job.key.name)
+        for phase, cause in _OUT_OF_TIME.items():
+            if kind.history.is_at(job, phase):
+                explanation["next_step"] = _step(cause, job.key.name)
         return explanation
 
     def _runs_of(self, job: Resource) -> list[Mapping[str, Any]]:
@@ -97,6 +113,26 @@ class Explanations:
             for run in Runs(self.resources.database).of(job.key)
             if run.run_id not in known and run.state != "settled"
         ]
+
+    def _of_tuning_job(self, job: Resource) -> dict[str, Any]:
+        steps: list[tuple[str, float, str | None]] = [("InProgress", job.created_at, None)]
+        steps += [(status, at, None) for status, at in self.resources.history(job.key)]
+        explanation = self._common(job, steps, (), ended=is_terminal(TUNING_JOB, job.status))
+        records = TuningTrials(self.resources.database).of(job.key)
+        failed = [one for one in records if one.outcome is not None and one.outcome.status == "Failed"]
+        explanation["status"] = job.status
+        explanation["recorded_only"] = _recorded("CreateHyperParameterTuningJob", job.body)
+        explanation["trials"] = counters(records)["TrainingJobStatusCounters"]
+        explanation["failures"] = [
+            {"job": one.training_job, "reason": one.outcome.reason}
+            for one in failed[:_SHOWN_FAILURES]
+            if one.outcome is not None
+        ]
+        explanation["log"] = self._log(job, TRAINING.log_group, f"{job.key.name}-")
+        if failed and job.status == "Failed":
+            step = f"look at the first one that failed: `wildsage explain {failed[0].training_job}`"
+            explanation["next_step"] = {"cause": "tuning", "step": step}
+        return explanation
 
     def _of_endpoint(self, endpoint: Resource) -> dict[str, Any]:
         steps: list[tuple[str, float, str | None]] = [("Creating", endpoint.created_at, None)]
@@ -193,11 +229,13 @@ def _step(reason: str, name: str) -> dict[str, str]:
     return {"cause": found.cause, "step": written.rstrip(".") if cause else found.step}
 
 
-def _instance(instance_type: str, runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _instance(instance_type: str, count: int, runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     capacity = capacity_of(instance_type)
     promised = {"vcpus": capacity.vcpus, "memory_gib": capacity.memory_gib, "gpus": capacity.gpus}
-    limits = runs[-1].get("limits", {}) if runs else {}
-    return {"type": instance_type, **promised, "limits": limits}
+    limits: list[Mapping[str, Any]] = [
+        run["limits"] for run in runs if run.get("instance_type") == instance_type and "limits" in run
+    ]
+    return {"type": instance_type, "count": count, **promised, "limits": limits[-1] if limits else {}}
 
 
 def _recorded(operation: str, body: Mapping[str, Any]) -> list[dict[str, str]]:

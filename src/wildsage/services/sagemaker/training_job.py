@@ -5,34 +5,30 @@ from dataclasses import dataclass
 from typing import Any
 
 from wildsage.core.context import RequestContext
-from wildsage.core.errors import ResourceInUseError, ValidationError
+from wildsage.core.errors import ValidationError
 from wildsage.core.s3_uri import S3UriError, split_s3_uri
-from wildsage.core.states import is_terminal
 from wildsage.images.catalogue import ImageCatalogue, ResolvedImage, UnknownImageError
-from wildsage.jobs.history import advance, first_step
 from wildsage.jobs.metrics import InvalidExpressionError, compile_expression
-from wildsage.jobs.reconciler import CREATED, STOPPING
-from wildsage.jobs.training import image_of
+from wildsage.jobs.training import TRAINING
 from wildsage.services.operation import Request, Response, operation
-from wildsage.services.sagemaker.common import (
-    RequirePassableRole,
-    key_of,
-    list_page,
-    new_tags,
-    require_isolation,
-    sagemaker_arn,
-)
+from wildsage.services.rooms import ServiceRooms
+from wildsage.services.sagemaker.checkpoints import check_checkpoints
+from wildsage.services.sagemaker.common import RequirePassableRole, require_isolation
+from wildsage.services.sagemaker.job_resource import Ahead, JobResource
 from wildsage.services.sagemaker.training_inputs import check_input_modes, check_inputs
+from wildsage.services.sagemaker.training_instances import check_instances
+from wildsage.services.sagemaker.warm_pools import check_keep_alive, kept_for, warm_pool_status, with_pool
 from wildsage.store.database import Transaction
 from wildsage.store.file_systems import FileSystems
 from wildsage.store.object_access import RoleObjects
-from wildsage.store.resources import AlreadyExistsError, Body, Resource, Resources
-from wildsage.store.runs import TRAINING_JOB, Runs, first_run_id
-from wildsage.store.tags import Tags
+from wildsage.store.resources import Body, Resource, Resources
 
 _LONGEST_RUNTIME = 28 * 24 * 3600
 _DEFAULT_RUNTIME = 24 * 3600
+_LONGEST_WAIT_WITHOUT_CHECKPOINTS = 3600
 _NOT_STORED = ("TrainingJobName", "Tags")
+OBJECTIVE_METRIC = "ObjectiveMetric"
+"""As what training jobs of a tuning job show its objective, whatever the metric's own name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +41,10 @@ class TrainingJobRules:
         Whether this machine can run a container without a network.
     metric_definitions
         ``MetricDefinitions`` of a built-in algorithm, by its module.
+    saves_checkpoints
+        Whether a built-in algorithm goes on from checkpoints, by its module.
     ahead
-        How many jobs wait before one for an instance type; None where there is capacity for it now.
+        How many jobs wait for capacity.
     """
 
     images: ImageCatalogue
@@ -54,7 +52,8 @@ class TrainingJobRules:
     require_passable_role: RequirePassableRole
     can_isolate: bool
     metric_definitions: Callable[[str], Sequence[Mapping[str, str]]]
-    ahead: Callable[[str], int | None]
+    saves_checkpoints: Callable[[str], bool]
+    ahead: Ahead
     file_systems: FileSystems
 
 
@@ -62,16 +61,54 @@ class TrainingJobs:
     """Training jobs: created here, carried by `wildsage.jobs.reconciler`."""
 
     def __init__(self, resources: Resources, rules: TrainingJobRules) -> None:
-        self._resources = resources
+        self._jobs = JobResource(resources, TRAINING, "Requested resource not found.")
         self._rules = rules
 
     @operation("CreateTrainingJob")
     async def create(self, context: RequestContext, request: Request) -> Response:
         """Check everything that can be known now, store the job, and wake the reconciler."""
+        return await self._create(context, request)
+
+    async def create_for_tuning(
+        self, context: RequestContext, request: Request, tuning_job: str, objective: str
+    ) -> Response:
+        """Create a training job of a tuning job as `create` does.
+
+        Parameters
+        ----------
+        tuning_job
+            Its ARN.
+        objective
+            Name of the metric that is tuned, also shown as ``ObjectiveMetric``.
+        """
+        return await self._create(context, request, tuning_job, objective)
+
+    async def _create(
+        self, context: RequestContext, request: Request, tuning_job: str = "", objective: str = ""
+    ) -> Response:
+        image, metrics = await self.check(context, request)
+        body = _body(request, image, metrics + _objective(metrics, objective))
+        if tuning_job:
+            body["TuningJobArn"] = tuning_job
+        return await self._jobs.create(context, request, body, image, self._rules.ahead, with_pool)
+
+    async def check(
+        self, context: RequestContext, request: Request
+    ) -> tuple[ResolvedImage, list[Mapping[str, str]]]:
+        """Refuse a request to create a job that can be known to fail. Returns the image and the job's metrics.
+
+        Raises
+        ------
+        ServiceError
+            Naming what is wrong.
+        """
         image = self._checked_image(request)
         metrics = self._metric_definitions(image, request)
-        _check_resources(request)
-        _check_stopping_condition(request)
+        check_instances(request, has_sandbox=self._rules.can_isolate, engine=image.engine)
+        saves_checkpoints = image.kind != "algorithm" or self._rules.saves_checkpoints(image.algorithm)
+        _check_stopping_condition(request, saves_checkpoints=saves_checkpoints)
+        check_checkpoints(request)
+        check_keep_alive(request)
         if request.get("EnableNetworkIsolation"):
             require_isolation(can_isolate=self._rules.can_isolate)
         await self._rules.require_passable_role(context, request["RoleArn"])
@@ -79,119 +116,49 @@ class TrainingJobs:
             objects = self._rules.objects.of_request(context, request["RoleArn"])
             check_inputs(context, request, objects, self._rules.file_systems)
         _check_output(request)
-        arn = sagemaker_arn(context, TRAINING_JOB, request["TrainingJobName"])
-        key = key_of(context, TRAINING_JOB, request["TrainingJobName"])
-        at = context.clock.now()
-        ahead = self._rules.ahead(request["ResourceConfig"]["InstanceType"])
-        body = {**_body(request, image, metrics), **first_step(at, ahead)}
-        tags, run_id = new_tags(request), first_run_id(at)
-
-        def store(transaction: Transaction) -> None:
-            Resources.insert(transaction, key, arn=arn, status="InProgress", at=at, body=body, tags=tags)
-            Runs.queue(transaction, run_id, key, 1, at)
-            transaction.notify(CREATED)
-
-        try:
-            await self._resources.database.write(store)
-        except AlreadyExistsError as error:
-            raise ResourceInUseError(
-                "Training job names must be unique within an AWS account and region,"
-                f" and a training job with this name already exists ({error.existing.arn})"
-            ) from None
-        return {"TrainingJobArn": arn}
+        return image, metrics
 
     @operation("DescribeTrainingJob")
     async def describe(self, context: RequestContext, request: Request) -> Response:
         """Return a job as it is now."""
-        job = self._find(context, request)
-        return {
-            "TrainingJobName": job.key.name,
-            "TrainingJobArn": job.arn,
-            "TrainingJobStatus": job.status,
-            "CreationTime": job.created_at,
-            "LastModifiedTime": job.modified_at,
-            **_public_members(job.body),
-        }
+        job = self._jobs.find(context, request)
+        return {**self._jobs.describe(job), **_warm_pool(job, context)}
 
     @operation("ListTrainingJobs")
     async def page(self, context: RequestContext, request: Request) -> Response:
         """Return a page of summaries."""
-        return list_page(
-            self._resources,
+        return self._jobs.page(
             context,
             request,
-            kind=TRAINING_JOB,
-            member="TrainingJobSummaries",
-            summarize=_summary,
-            default_order="Ascending",
+            "TrainingEndTime",
+            "SecondaryStatus",
+            shown=lambda job: _warm_pool(job, context),
         )
 
     @operation("StopTrainingJob")
     async def stop(self, context: RequestContext, request: Request) -> Response:
         """Ask for the end of a job; its artifacts so far are kept. Stopping twice is no error."""
-        job = self._find(context, request)
-        at = context.clock.now()
-
-        def store(transaction: Transaction) -> None:
-            current = Resources.fetch(transaction, job.key)
-            if current is None or is_terminal(TRAINING_JOB, current.status):
-                status = "deleted" if current is None else current.status
-                raise ValidationError(
-                    f"The request was rejected because the training job is in status {status}."
-                )
-            advance(transaction, job.key, "Stopping", at)
-            transaction.notify(STOPPING)
-
-        await self._resources.database.write(store)
-        return {}
+        return await self._jobs.stop(context, request)
 
     @operation("UpdateTrainingJob")
     async def update(self, context: RequestContext, request: Request) -> Response:
-        """Change the profiler and remote-debug members of a job that runs (they are recorded only)."""
-        job = self._find(context, request)
+        """Change how long a warm pool lasts; the profiler and remote-debug members of a job that runs are recorded."""
+        job = self._jobs.find(context, request)
         at = context.clock.now()
-        changes = {name: value for name, value in request.items() if name != "TrainingJobName"}
-        if "ResourceConfig" in changes:
-            raise ValidationError(
-                "KeepAlivePeriodInSeconds cannot be changed: this job has no warm pool."
-                " Wildsage starts jobs without one"
-            )
 
         def store(transaction: Transaction) -> None:
             current = Resources.fetch(transaction, job.key)
-            if current is None or current.status != "InProgress":
-                raise ValidationError(
-                    f"Training job {job.key.name} can only be updated while it is InProgress;"
-                    f" it is {'deleted' if current is None else current.status}"
-                )
-            Resources.update(transaction, job.key, at=at, body={**current.body, **changes})
+            if current is None:
+                raise ValidationError(f"Training job {job.key.name} can only be updated while it is there")
+            Resources.update(transaction, job.key, at=at, body=_updated(current, request, at))
 
-        await self._resources.database.write(store)
+        await self._jobs.resources.database.write(store)
         return {"TrainingJobArn": job.arn}
 
     @operation("DeleteTrainingJob")
     async def delete(self, context: RequestContext, request: Request) -> Response:
         """Remove a job that has ended. Its artifacts and logs stay."""
-        job = self._find(context, request)
-
-        def store(transaction: Transaction) -> None:
-            current = Resources.fetch(transaction, job.key)
-            if current is not None and not is_terminal(TRAINING_JOB, current.status):
-                raise ResourceInUseError(
-                    f"Training job {job.arn} is {current.status} and cannot be deleted: stop it first"
-                )
-            Resources.delete(transaction, job.key)
-            Tags.remove_all(transaction, job.arn)
-            Runs.forget(transaction, job.key)
-
-        await self._resources.database.write(store)
-        return {}
-
-    def _find(self, context: RequestContext, request: Request) -> Resource:
-        job = self._resources.get(key_of(context, TRAINING_JOB, request["TrainingJobName"]))
-        if job is None:
-            raise ValidationError("Requested resource not found.")
-        return job
+        return await self._jobs.delete(context, request)
 
     # What create refuses
 
@@ -204,7 +171,7 @@ class TrainingJobs:
                 " AlgorithmName (Marketplace and own algorithm resources) is not available here"
             )
         try:
-            image = image_of(self._rules.images, request)
+            image = TRAINING.image_of(self._rules.images, request)
         except UnknownImageError as error:
             raise ValidationError(str(error)) from None
         check_input_modes(request)
@@ -230,6 +197,20 @@ class TrainingJobs:
         return list(given)
 
 
+def _updated(job: Resource, request: Request, at: float) -> Body:
+    """Return the body of a job with what UpdateTrainingJob changes of it."""
+    changes = {
+        name: value for name, value in request.items() if name not in ("TrainingJobName", "ResourceConfig")
+    }
+    if changes and job.status != "InProgress":
+        raise ValidationError(
+            f"Training job {job.key.name} can only be updated while it is InProgress; it is {job.status}"
+        )
+    config = request.get("ResourceConfig")
+    body = job.body if config is None else kept_for(job, config["KeepAlivePeriodInSeconds"], at)
+    return {**body, **changes}
+
+
 def _check_output(request: Request) -> None:
     """Refuse, before anything runs, a place where artifacts can never go."""
     try:
@@ -238,20 +219,7 @@ def _check_output(request: Request) -> None:
         raise ValidationError(f"OutputDataConfig.S3OutputPath: {error}") from None
 
 
-def _check_resources(request: Request) -> None:
-    config = request.get("ResourceConfig", {})
-    if not config.get("InstanceType"):
-        raise ValidationError(
-            "ResourceConfig needs InstanceType and InstanceCount, e.g. ml.m5.xlarge and 1"
-            " (InstanceGroups and serverless jobs are not implemented yet)"
-        )
-    if config.get("InstanceCount", 1) != 1:
-        raise ValidationError(
-            f"ResourceConfig.InstanceCount {config['InstanceCount']} is not implemented yet: use 1"
-        )
-
-
-def _check_stopping_condition(request: Request) -> None:
+def _check_stopping_condition(request: Request, *, saves_checkpoints: bool) -> None:
     condition = request.get("StoppingCondition", {})
     runtime = condition.get("MaxRuntimeInSeconds", _DEFAULT_RUNTIME)
     wait = condition.get("MaxWaitTimeInSeconds")
@@ -260,18 +228,52 @@ def _check_stopping_condition(request: Request) -> None:
             f"MaxRuntimeInSeconds {runtime} is longer than 28 days ({_LONGEST_RUNTIME} seconds)"
         )
     if request.get("EnableManagedSpotTraining"):
-        if wait is None or wait < runtime:
-            raise ValidationError(
-                "Invalid MaxWaitTimeInSeconds. It must be present and be greater than or equal to"
-                f" MaxRuntimeInSeconds ({runtime}); it is {wait}"
-            )
+        _check_spot(runtime, wait, saves_checkpoints=saves_checkpoints)
     elif wait is not None:
         raise ValidationError(
             "Invalid MaxWaitTimeInSeconds. It is only supported when EnableManagedSpotTraining is set to true"
         )
 
 
+def _check_spot(runtime: int, wait: int | None, *, saves_checkpoints: bool) -> None:
+    if wait is None or wait < runtime:
+        raise ValidationError(
+            "Invalid MaxWaitTimeInSeconds. It must be present and be greater than or equal to"
+            f" MaxRuntimeInSeconds ({runtime}); it is {wait}"
+        )
+    if not saves_checkpoints and wait > _LONGEST_WAIT_WITHOUT_CHECKPOINTS:
+        raise ValidationError(
+            f"Invalid MaxWaitTimeInSeconds. {wait} is above {_LONGEST_WAIT_WITHOUT_CHECKPOINTS}, which is not"
+            " supported for the given algorithm: it saves no checkpoints, so each interruption costs all its work"
+        )
+
+
+def training_jobs(rooms: ServiceRooms) -> TrainingJobs:
+    """Make the resource's class of what the services stand on."""
+    rules = TrainingJobRules(
+        rooms.images,
+        rooms.objects,
+        rooms.roles.require_passable,
+        rooms.can_isolate,
+        rooms.metric_definitions,
+        rooms.saves_checkpoints,
+        rooms.capacity.ahead_for,
+        rooms.file_systems,
+    )
+    return TrainingJobs(rooms.resources, rules)
+
+
 # What Describe and List show
+
+
+def _warm_pool(job: Resource, context: RequestContext) -> dict[str, Any]:
+    status = warm_pool_status(job, context.clock.now())
+    return {"WarmPoolStatus": status} if status else {}
+
+
+def _objective(metrics: Sequence[Mapping[str, str]], name: str) -> list[Mapping[str, str]]:
+    """Return the definition under which a tuning job's objective is shown, too."""
+    return [{"Name": OBJECTIVE_METRIC, "Regex": one["Regex"]} for one in metrics if one["Name"] == name]
 
 
 def _body(request: Request, image: ResolvedImage, metrics: Sequence[Mapping[str, str]]) -> Body:
@@ -283,7 +285,9 @@ def _body(request: Request, image: ResolvedImage, metrics: Sequence[Mapping[str,
     specification.setdefault("EnableSageMakerMetricsTimeSeries", image.kind == "algorithm")
     body["AlgorithmSpecification"] = specification
     body["OutputDataConfig"] = {"KmsKeyId": "", "CompressionType": "GZIP", **request["OutputDataConfig"]}
-    body["ResourceConfig"] = {"InstanceCount": 1, "VolumeSizeInGB": 30, **request["ResourceConfig"]}
+    given = request["ResourceConfig"]
+    count = {} if given.get("InstanceGroups") else {"InstanceCount": 1}
+    body["ResourceConfig"] = {**count, "VolumeSizeInGB": 30, **given}
     body["StoppingCondition"] = {
         "MaxRuntimeInSeconds": _DEFAULT_RUNTIME,
         **request.get("StoppingCondition", {}),
@@ -295,22 +299,4 @@ def _body(request: Request, image: ResolvedImage, metrics: Sequence[Mapping[str,
     ):
         body.setdefault(switch, False)
     body["ProfilingStatus"] = "Disabled"
-    body["_ImageKind"] = image.kind
     return body
-
-
-def _public_members(body: Body) -> Body:
-    """Return what clients may see: machinery keeps its own under names that begin with ``_``."""
-    return {name: value for name, value in body.items() if not name.startswith("_")}
-
-
-def _summary(job: Resource) -> dict[str, Any]:
-    return {
-        "TrainingJobName": job.key.name,
-        "TrainingJobArn": job.arn,
-        "CreationTime": job.created_at,
-        "TrainingEndTime": job.body.get("TrainingEndTime"),
-        "LastModifiedTime": job.modified_at,
-        "TrainingJobStatus": job.status,
-        "SecondaryStatus": job.body["SecondaryStatus"],
-    }

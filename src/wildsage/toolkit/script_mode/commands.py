@@ -36,7 +36,7 @@ def run(
         )
     except OSError as failure:
         raise error(command, 127, [str(failure)]) from failure
-    with _signals_passed_on(process.pid):
+    with signals_passed_on(process.pid):
         assert process.stderr is not None
         for line in _passed_on(process.stderr):
             last.append(line.decode(errors="replace").rstrip())
@@ -62,7 +62,7 @@ def _passed_on(stream: IO[bytes]) -> Iterator[bytes]:
 
 
 @contextmanager
-def _signals_passed_on(group: int) -> Iterator[None]:
+def signals_passed_on(group: int) -> Iterator[None]:
     """Send SIGTERM and SIGINT on to the process group, and live on to report how it ended."""
 
     def pass_on(number: int, _frame: FrameType | None) -> None:

@@ -12,12 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from wildsage.toolkit.script_mode.distribution import refuse_unavailable
 from wildsage.toolkit.script_mode.errors import ClientError
 
 Facts = dict[str, Any]
 
 _OWN_PREFIX = "sagemaker_"
-_OWN_NAMES = frozenset({"_tuning_objective_metric", "default_user_module_name"})
+_TUNED = "_tuning_objective_metric"
+_OWN_NAMES = frozenset({_TUNED, "default_user_module_name"})
+_TENSORFLOW = "sagemaker_tensorflow_container."
 _NAMED = frozenset(
     {
         "sagemaker_program", "sagemaker_submit_directory", "sagemaker_enable_cloudwatch_metrics",
@@ -25,11 +28,8 @@ _NAMED = frozenset(
         *_OWN_NAMES,
     }
 )  # fmt: skip
-_LAUNCHERS = (
-    "mpi", "parameter_server", "distributed_dataparallel", "pytorch_ddp", "torch_distributed",
-    "pytorch_xla_multi_worker", "multi_worker_mirrored_strategy",
-)  # fmt: skip
 _HOMOGENEOUS = "homogeneousCluster"
+_MODULE = "SAGEMAKER_TRAINING_MODULE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +46,15 @@ class TrainingEnvironment:
         The user's own, decoded.
     facts
         What ``SM_TRAINING_ENV`` holds, by its names there.
+    own_job_name
+        What the hyperparameter ``sagemaker_job_name`` says.
     """
 
     program: str
     submit_directory: str
     hyperparameters: Facts
     facts: Facts
+    own_job_name: str = ""
 
     @classmethod
     def read(cls, base: Path) -> "TrainingEnvironment":
@@ -66,7 +69,7 @@ class TrainingEnvironment:
         everything = {name: decoded(text) for name, text in _read(config / "hyperparameters.json").items()}
         own = {n: v for n, v in everything.items() if n.startswith(_OWN_PREFIX) or n in _OWN_NAMES}
         users = {name: value for name, value in everything.items() if name not in own}
-        _refuse_launchers(own)
+        refuse_unavailable(own)
         program = str(own.get("sagemaker_program") or os.environ.get("SAGEMAKER_PROGRAM") or "")
         if not program:
             raise ClientError(
@@ -76,6 +79,8 @@ class TrainingEnvironment:
         submit = str(
             own.get("sagemaker_submit_directory") or os.environ.get("SAGEMAKER_SUBMIT_DIRECTORY") or ""
         )
+        if _TUNED in own and (os.environ.get(_MODULE) or "").startswith(_TENSORFLOW):
+            users = _with_model_dir_of_trial(users, _job_name(own))
         resources = _read(config / "resourceconfig.json")
         inputs = _read(config / "inputdataconfig.json")
         facts = _facts(base, own, users, resources, inputs)
@@ -84,7 +89,7 @@ class TrainingEnvironment:
             "module_name": program.removesuffix(".py"),
             "user_entry_point": program,
         }
-        return cls(program, submit, users, facts)
+        return cls(program, submit, users, facts, str(own.get("sagemaker_job_name") or ""))
 
     def arguments(self) -> list[str]:
         """Return the hyperparameters as ``--name value`` (``-n value``), in the order of their names."""
@@ -94,7 +99,7 @@ class TrainingEnvironment:
         return words
 
     def variables(self) -> dict[str, str]:
-        """Return the SM_* variables."""
+        """Return the SM_* variables, and two without the prefix that AWS's toolkit sets too."""
         facts = self.facts
         values = {
             **{name: facts[name] for name in _AS_VARIABLES},
@@ -106,7 +111,11 @@ class TrainingEnvironment:
             **{f"channel_{name}": path for name, path in facts["channel_input_dirs"].items()},
             **{f"hp_{name}": value for name, value in self.hyperparameters.items()},
         }
-        return {f"SM_{name.upper()}": _variable(value) for name, value in values.items()}
+        return {
+            **{f"SM_{name.upper()}": _variable(value) for name, value in values.items()},
+            "CURRENT_HOST": facts["current_host"],
+            "SAGEMAKER_JOB_NAME": self.own_job_name,
+        }
 
     def log_level(self) -> int:
         """Return the level that ``container_log_level`` asked for."""
@@ -119,7 +128,7 @@ _AS_VARIABLES = (
     "distribution_hosts", "distribution_instance_groups", "framework_module", "hosts", "input_config_dir",
     "input_data_config", "input_dir", "instance_groups", "instance_groups_dict", "is_hetero", "job_name",
     "log_level", "master_hostname", "is_master", "model_dir", "module_dir", "module_name",
-    "network_interface_name", "num_cpus", "num_gpus", "output_data_dir", "output_dir",
+    "network_interface_name", "num_cpus", "num_gpus", "num_neurons", "output_data_dir", "output_dir",
     "output_intermediate_dir", "resource_config", "user_entry_point",
 )  # fmt: skip
 
@@ -150,22 +159,39 @@ def _facts(base: Path, own: Facts, users: Facts, resources: Facts, inputs: Facts
         "additional_framework_parameters": {n: v for n, v in own.items() if n not in _NAMED},
         "current_host": current,
         "current_instance_type": resources.get("current_instance_type", "local"),
-        "distribution_hosts": hosts,
-        "distribution_instance_groups": [],
-        "framework_module": os.environ.get("SAGEMAKER_TRAINING_MODULE"),
+        **_distribution(own, resources, hosts),
+        "framework_module": os.environ.get(_MODULE),
         "hosts": hosts,
         "hyperparameters": users,
         "input_data_config": inputs,
         "is_master": current == hosts[0],
         "is_modelparallel_enabled": None,
-        "job_name": os.environ.get("TRAINING_JOB_NAME") or own.get("sagemaker_job_name"),
+        "job_name": _job_name(own),
         "log_level": own.get("sagemaker_container_log_level", logging.INFO),
         "master_hostname": hosts[0],
         "network_interface_name": resources.get("network_interface_name", "eth0"),
         "num_cpus": int(os.environ.get("SM_NUM_CPUS") or len(os.sched_getaffinity(0))),
         "num_gpus": int(os.environ.get("SM_NUM_GPUS") or len(list(Path("/dev").glob("nvidia[0-9]*")))),
+        "num_neurons": 0,
         "resource_config": resources,
     }
+
+
+def _job_name(own: Facts) -> str | None:
+    return os.environ.get("TRAINING_JOB_NAME") or own.get("sagemaker_job_name")
+
+
+def _with_model_dir_of_trial(users: Facts, job_name: str | None) -> Facts:
+    """Return hyperparameters with a ``model_dir`` of the training job's own, as AWS's TensorFlow images give it.
+
+    SDK v2 makes one S3 location for all training jobs of a tuning job: they would overwrite each other's checkpoints.
+    Source: github.com/aws/sagemaker-tensorflow-training-toolkit, ``training.py``. Without ``model_dir`` nothing is
+    added, where AWS's image makes one of the word None.
+    """
+    place = users.get("model_dir")
+    if not place or str(place).startswith("/opt/ml"):
+        return users
+    return {**users, "model_dir": f"{place}/{job_name}/model"}
 
 
 def _places(base: Path, inputs: Mapping[str, Any]) -> Facts:
@@ -192,13 +218,16 @@ def _instance_groups(resources: Facts) -> Facts:
     }
 
 
-def _refuse_launchers(own: Facts) -> None:
-    for launcher in _LAUNCHERS:
-        if own.get(f"sagemaker_{launcher}_enabled") in (True, "true", "True"):
-            raise ClientError(
-                f"the distribution {launcher!r} is not available in this image: remove `distribution` from the "
-                f"estimator and launch the processes from the script, which gets SM_HOSTS and SM_CURRENT_HOST"
-            )
+def _distribution(own: Facts, resources: Facts, hosts: list[str]) -> Facts:
+    """Return for which hosts a launcher is: those of the groups that the SDK names, else all."""
+    names = own.get("sagemaker_distribution_instance_groups") or []
+    those = [
+        host
+        for group in resources.get("instance_groups", [])
+        if group["instance_group_name"] in names
+        for host in group["hosts"]
+    ]
+    return {"distribution_instance_groups": names, "distribution_hosts": sorted(those) if names else hosts}
 
 
 def _argument(value: Any) -> str:

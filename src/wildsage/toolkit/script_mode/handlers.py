@@ -5,26 +5,17 @@ import inspect
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from wildsage.formats.content_types import CSV, media_type
-from wildsage.toolkit.script_mode import codecs
+from wildsage.toolkit.script_mode import codecs, huggingface
+from wildsage.toolkit.script_mode.answers import Answer
 from wildsage.toolkit.script_mode.errors import ClientError, ImportModuleError
 
 Function = Callable[..., Any]
 _X_LIBSVM = frozenset({"text/libsvm", "text/x-libsvm"})
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A response: status, content type, body."""
-
-    status: int
-    content_type: str
-    body: bytes
 
 
 class Handlers:
@@ -33,10 +24,10 @@ class Handlers:
     Parameters
     ----------
     module
-        The user's module. It has ``model_fn``, and either ``transform_fn`` or any of ``input_fn``,
+        The user's module. It has ``model_fn`` where the framework has none, and either ``transform_fn`` or any of ``input_fn``,
         ``predict_fn`` and ``output_fn``.
     framework
-        ``scikit-learn``, ``xgboost`` or ``pytorch``: chooses the defaults.
+        ``scikit-learn``, ``xgboost``, ``pytorch`` or ``huggingface``: chooses the defaults.
     """
 
     def __init__(self, module: ModuleType, framework: str) -> None:
@@ -182,5 +173,6 @@ _DEFAULTS: Mapping[str, Mapping[str, Function]] = {
     "scikit-learn": {"input_fn": _sklearn_input, "predict_fn": _predict, "output_fn": codecs.encode},
     "xgboost": {"input_fn": _xgboost_input, "predict_fn": _xgboost_predict, "output_fn": codecs.encode},
     "pytorch": {"input_fn": _torch_input, "predict_fn": _torch_predict, "output_fn": _torch_output},
+    "huggingface": huggingface.DEFAULTS,
     "python": {"input_fn": codecs.decode, "output_fn": codecs.encode},
 }

@@ -20,7 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from wildsage.formats.content_types import JSON, media_type
-from wildsage.toolkit.script_mode.handlers import Answer, Handlers
+from wildsage.toolkit.script_mode.answers import Answer
+from wildsage.toolkit.script_mode.handlers import Handlers
+from wildsage.toolkit.script_mode.tensorflow import TensorFlowHandlers
 
 logger = logging.getLogger("wildsage.script_mode.server")
 
@@ -48,7 +50,7 @@ class ModelServer(socketserver.ThreadingMixIn, socketserver.BaseServer):
 
     daemon_threads = True
 
-    def __init__(self, listener: socket.socket, handlers: Handlers) -> None:
+    def __init__(self, listener: socket.socket, handlers: Handlers | TensorFlowHandlers) -> None:
         super().__init__(listener.getsockname(), Connection)
         self.listener = listener
         self.handlers = handlers

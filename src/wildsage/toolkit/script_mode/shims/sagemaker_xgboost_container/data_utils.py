@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from wildsage.formats.content_types import media_type
+from wildsage.formats.content_types import CSV, LIBSVM, ContentType, media_type
 
 
 def get_dmatrix(data_path: str, content_type: str, csv_weights: int = 0, is_pipe: bool = False) -> Any:
@@ -25,17 +25,17 @@ def get_dmatrix(data_path: str, content_type: str, csv_weights: int = 0, is_pipe
     if is_pipe:
         raise ValueError("Pipe mode is not available in scripts: use File mode")
     xgboost, numpy = importlib.import_module("xgboost"), importlib.import_module("numpy")
-    kind = media_type(content_type).rpartition("/")[2]
+    kind = ContentType(media_type(content_type)).format
     lines = [
         line for path in _files(Path(data_path)) for line in path.read_text().splitlines() if line.strip()
     ]
     if not lines:
         return None
-    if kind == "csv":
+    if kind == CSV:
         table = numpy.genfromtxt(lines, delimiter=",", ndmin=2)
         weights = table[:, 1] if csv_weights else None
         return xgboost.DMatrix(table[:, 2 if csv_weights else 1 :], label=table[:, 0], weight=weights)
-    if kind in ("libsvm", "x-libsvm"):
+    if kind == LIBSVM:
         with tempfile.NamedTemporaryFile("w", suffix=".libsvm") as file:
             file.write("\n".join(lines) + "\n")
             file.flush()

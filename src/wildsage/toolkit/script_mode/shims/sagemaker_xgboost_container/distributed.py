@@ -1,7 +1,13 @@
 """Run a training function on the hosts of a job."""
 
+import importlib
+import logging
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
+
+load = importlib.import_module("wildsage_package").load
+_log = logging.getLogger(__name__)
 
 
 def rabit_run(
@@ -13,17 +19,42 @@ def rabit_run(
     update_rabit_args: bool = False,
     **_: Any,
 ) -> None:
-    """Run `exec_fun` on the one host of a job; waiting times and ports of a cluster play no part.
+    """Run `exec_fun` on the hosts that have training data, with the library connected between them.
+
+    Waiting times and ports of AWS's cluster play no part.
+
+    Parameters
+    ----------
+    include_in_training
+        Whether this host has data; one that has none ends here, with exit code 0.
+    update_rabit_args
+        The function wants to know whether it is on the host that saves the model: ``is_master``.
 
     Raises
     ------
     RuntimeError
-        If the job has more hosts: this image has no cluster.
+        If no host has data.
     """
-    if len(hosts) > 1:
-        raise RuntimeError(
-            f"{current_host} is one of {len(hosts)} hosts: distributed XGBoost is not available here"
-        )
+    names = sorted(hosts)
+    if len(names) == 1:
+        _run(exec_fun, args, [0] if include_in_training else [], 0, update_rabit_args)
+        return
+    numpy = load("numpy")
+    collective, network = load("wildsage.toolkit.collective"), load("wildsage.toolkit.xgboost_network")
+    with collective.join(names, current_host) as those:
+        flags = those.sum(numpy.eye(len(names), dtype=int)[those.rank] * int(include_in_training))
+        ranks = numpy.flatnonzero(flags).tolist()
+        with network.together(those, names, ranks):
+            if include_in_training or not ranks:
+                _run(exec_fun, args, ranks, those.rank, update_rabit_args)
     if not include_in_training:
+        _log.warning("Host %s has no data: it took no part in the training", current_host)
+        sys.exit(0)
+
+
+def _run(
+    exec_fun: Callable[..., Any], args: dict[str, Any], ranks: Sequence[int], rank: int, with_master: bool
+) -> None:
+    if not ranks:
         raise RuntimeError("no host has training data")
-    exec_fun(**{**args, **({"is_master": True} if update_rabit_args else {})})
+    exec_fun(**{**args, **({"is_master": rank == ranks[0]} if with_master else {})})

@@ -1,0 +1,3 @@
+"""A module of the user's own."""
+
+GREETING = "hello from the archive"

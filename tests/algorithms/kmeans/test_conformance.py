@@ -1,5 +1,0 @@
-from wildsage.toolkit.conformance import AlgorithmConformance
-
-
-class TestKMeans(AlgorithmConformance):
-    module = "wildsage.algorithms.kmeans"

@@ -1,0 +1,5 @@
+from wildsage.toolkit.conformance import AlgorithmConformance
+
+
+class TestKNN(AlgorithmConformance):
+    module = "wildsage.algorithms.knn"

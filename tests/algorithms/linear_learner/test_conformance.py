@@ -1,0 +1,5 @@
+from wildsage.toolkit.conformance import AlgorithmConformance
+
+
+class TestLinearLearner(AlgorithmConformance):
+    module = "wildsage.algorithms.linear_learner"

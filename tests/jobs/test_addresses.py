@@ -1,0 +1,25 @@
+"""Addresses of hosts: of one alone where programs expect themselves, of several each its own."""
+
+from ipaddress import ip_address
+
+from wildsage.jobs.addresses import LARGEST_CLUSTER, addresses
+
+
+def test_a_host_that_is_alone_is_at_the_usual_address():
+    assert addresses(["algo-1"], 7) == {"algo-1": "127.0.0.1"}
+
+
+def test_no_two_hosts_share_an_address():
+    names = [f"algo-{number}" for number in range(1, LARGEST_CLUSTER + 1)]
+    found = [
+        address
+        for gang in (1, 2, 253, 254, 255, 64_515, 64_516 + 3)
+        for address in addresses(names, gang).values()
+    ]
+    assert len(set(found)) == len(found) == 7 * LARGEST_CLUSTER
+    assert all(ip_address(address).is_loopback for address in found)
+    assert "127.0.0.1" not in found
+
+
+def test_they_are_the_same_for_every_host_of_a_gang():
+    assert addresses(["algo-1", "algo-2"], 300) == {"algo-1": "127.2.47.1", "algo-2": "127.2.47.2"}
