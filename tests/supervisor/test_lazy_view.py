@@ -89,12 +89,15 @@ def test_many_entries_of_a_folder(carry, store):
     assert (record.outcome, lines) == ("completed", ["1500"])
 
 
-def test_an_object_that_changed_fails_the_job(carry, store):
+@pytest.mark.parametrize("then", ["exit 0", "sleep 60", "head -c 1 k 2>/dev/null; exit 0"])
+def test_an_object_that_changed_fails_the_job(carry, store, then):
+    """Whether the container ends by itself, is stopped for it, or fails to read it again."""
     item = store.put("b", "k", b"old")
     store.objects["/b/k"] = b"new"
-    record, _ = carry("cat k 2>/dev/null; exit 0", item)
+    record, _ = carry(f"cat k 2>/dev/null; {then}", item)
     assert record.outcome == "input_error"
     assert "s3://b/k has changed since the job was created" in record.message
+    assert record.message.count("(channel 'train')") == 1
     assert record.message.endswith("(channel 'train')")
 
 

@@ -26,7 +26,7 @@ _CLONE_NEWNS, _CLONE_NEWUSER = 0x00020000, 0x10000000
 _MS_RDONLY, _MS_NOSUID, _MS_NODEV, _MS_REC, _MS_PRIVATE = 1, 2, 4, 16384, 1 << 18
 _MNT_DETACH = 2
 _PR_SET_PDEATHSIG = 1
-_LONGEST_REPORT = 4096
+_LONGEST_REPORT, _END_OF_REPORT = 4096, "\0"
 
 
 class UnavailableViewError(Exception):
@@ -66,8 +66,8 @@ class LazyView:
         tree = Tree({one.path.relative_to(point).parts: one.item.size for one in placed})
         items = [one.item for one in placed]
         device = _mounted(point, is_first=is_first)
+        self._failure: Exception | None = None
         self._report, report = os.pipe()
-        os.set_blocking(self._report, False)
         parent = os.getpid()
         self._process = os.fork()
         if self._process == 0:
@@ -77,17 +77,14 @@ class LazyView:
 
     @property
     def failure(self) -> Exception | None:
-        """Why an object could not be read; None while all could."""
-        if not select.select([self._report], [], [], 0)[0]:
-            return None
-        with suppress(BlockingIOError):
-            text = os.read(self._report, _LONGEST_REPORT).decode("utf-8", "replace")
-            return (
-                InputError(text).of_channel(self._channel)
-                if text
-                else OSError("the FastFile process is gone")
-            )
-        return None
+        """Why an object could not be read, the first of all reasons; None while all could."""
+        if self._failure is None and select.select([self._report], [], [], 0)[0]:
+            self._failure = self._reported()
+        return self._failure
+
+    def _reported(self) -> Exception:
+        text, *_ = os.read(self._report, _LONGEST_REPORT).decode("utf-8", "replace").split(_END_OF_REPORT)
+        return InputError(text).of_channel(self._channel) if text else OSError("the FastFile process is gone")
 
     def close(self) -> None:
         """Unmount, and end the process that serves it. Call after the container's end."""
@@ -118,7 +115,7 @@ def _serve(
                     return content.read(number, start, size)
                 except (InputError, PermissionError, OSError) as error:
                     text = str(error) if isinstance(error, InputError) else f"InternalServerError: {error}"
-                    os.write(report, text.encode()[:_LONGEST_REPORT])
+                    os.write(report, text.encode()[: _LONGEST_REPORT - 1] + _END_OF_REPORT.encode())
                     raise OSError(5, text) from error
 
             FuseServer(device, tree, read).serve()
