@@ -64,13 +64,9 @@ def test_a_large_sample_is_partitioned():
     assert sorted(rows.reshape(-1)) == list(range(1000))
 
 
-def test_a_smaller_one_too_in_equal_parts():
-    rows = deal(1005, 10, 256, np.random.default_rng(0))
-    assert rows.shape == (10, 100)
-    assert len(np.unique(rows)) == 1000
-
-
-@pytest.mark.parametrize(("count", "size"), [(1500, 64), (10, 10), (1, 1)])
+@pytest.mark.parametrize(
+    ("count", "size"), [(12_799, 256), (2560, 256), (1500, 150), (641, 64), (63, 63), (1, 1)]
+)
 def test_trees_of_a_small_sample_share_its_rows(count, size):
     rows = deal(count, 50, 256, np.random.default_rng(0))
     assert rows.shape == (50, size)

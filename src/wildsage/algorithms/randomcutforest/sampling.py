@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 _LEAST = 64
 """Rows of a tree: fewer say too little of where the data lies."""
+_PART = 10
+"""A tree has one row in ten at most: in larger shares of a small sample, anomalies hide each other."""
 
 
 class Reservoir:
@@ -71,10 +73,10 @@ def smallest(
 def deal(rows: int, trees: int, size: int, rng: Generator) -> NDArray[np.intp]:
     """Give each tree its rows of a sample: (trees, m) indices, m of at most `size`.
 
-    The sample is partitioned into equal parts. Only where they would have fewer than 64 rows, each tree draws that many
-    by itself, none of them twice.
+    A large sample is partitioned. Of one that is too small for that each tree draws by itself, no row twice: a tenth of
+    the rows, but 64 at least.
     """
-    size = min(size, max(rows // trees, min(rows, _LEAST)))
+    size = min(size, rows, max(rows // _PART, _LEAST))
     if rows >= trees * size:
         return rng.permutation(rows)[: trees * size].reshape(trees, size)
     return np.stack([rng.choice(rows, size, replace=False, shuffle=False) for _ in range(trees)])
