@@ -35,6 +35,7 @@ class ObjectServer:
     written: list = field(default_factory=list)
     uploads: dict = field(default_factory=dict)
     credentials_given: int = 0
+    gives_credentials: bool = True
     url: str = ""
 
     def put(self, bucket, key, content, path=None):
@@ -63,6 +64,8 @@ class Handler(BaseHTTPRequestHandler):
         store = self.server.store
         if self.headers["Authorization"] != TOKEN:
             return self.reply(403, b"{}")
+        if not store.gives_credentials:
+            return self.reply(404, b"{}")
         store.credentials_given += 1
         reply = {
             "AccessKeyId": KEY.access_key_id,

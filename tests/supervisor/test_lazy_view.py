@@ -4,6 +4,7 @@ import os
 import random
 import signal
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -39,11 +40,15 @@ def carry(run, store, request):
     if not probe.available:
         pytest.skip(probe.reason)
 
-    def carried(script, *objects):
+    def carried(script, *objects, **changes):
         run.endpoint_url = store.url
         program = Program(("/bin/sh", "-c", f"cd /opt/ml/input/data/train; {script}"), {})
         record = run.carry(
-            "noop", program=program, channels=(Channel("train", objects, "FastFile"),), sandbox=backend.name
+            "noop",
+            program=program,
+            channels=(Channel("train", objects, "FastFile"),),
+            sandbox=backend.name,
+            **changes,
         )
         return record, run.lines() if run.log.exists() else []
 
@@ -99,6 +104,64 @@ def test_an_object_that_changed_fails_the_job(carry, store, then):
     assert "s3://b/k has changed since the job was created" in record.message
     assert record.message.count("(channel 'train')") == 1
     assert record.message.endswith("(channel 'train')")
+
+
+def test_failures_that_nobody_asked_for_hold_no_reader_up(carry, store):
+    """A container that skips what it cannot read, and ignores SIGTERM: its reports are more than a pipe holds."""
+    objects = [store.put("b", f"{n:03}-{'x' * 240}", b"old") for n in range(250)]
+    store.objects.clear()
+    record, lines = carry("trap '' TERM; cat * 2> /dev/null; echo over", *objects, stop_grace_seconds=20)
+    assert record.outcome == "input_error"
+    assert f"s3://b/000-{'x' * 240} does not exist" in record.message
+    assert lines == ["over"]
+
+
+def test_what_the_platform_does_not_give_is_no_fault_of_the_input(carry, store):
+    """As in the other modes: then the job is tried again."""
+    store.gives_credentials = False
+    record, lines = carry("cat k", store.put("b", "k", b"x"))
+    assert record.outcome == "platform_error"
+    assert record.message == "OSError: the server gave no credentials (HTTP 404) (channel 'train')"
+    assert lines == ["cat: k: Input/output error"]
+
+
+def test_a_process_that_is_gone_fails_the_run(run, store):
+    run.endpoint_url = store.url
+    program = Program(("/bin/sh", "-c", "sleep 60"), {})
+    channel = Channel("train", (store.put("b", "k", b"x"),), "FastFile")
+    run.start("noop", program=program, channels=(channel,))
+    run.wait_for("launched")
+    supervisor = run.folder.events()[0].detail["pid"]
+    os.kill(view_of(supervisor), signal.SIGKILL)
+    record = run.wait()
+    assert record.outcome == "platform_error"
+    assert record.message == "OSError: the FastFile process is gone (channel 'train')"
+
+
+def view_of(supervisor):
+    """Return the process that was forked, and never became another program."""
+    own = Path(f"/proc/{supervisor}/cmdline").read_bytes()
+    children = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
+    (found,) = (int(child) for child in children if Path(f"/proc/{child}/cmdline").read_bytes() == own)
+    return found
+
+
+def test_of_several_views_the_one_that_failed_is_named(run, store):
+    run.endpoint_url = store.url
+    good, bad = store.put("b", "good", b"x"), store.put("b", "bad", b"x")
+    del store.objects["/b/bad"]
+    program = Program(("/bin/sh", "-c", "cd /opt/ml/input/data; cat one/good; cat two/bad; sleep 60"), {})
+    channels = (Channel("one", (good,), "FastFile"), Channel("two", (bad,), "FastFile"))
+    record = run.carry("noop", program=program, channels=channels)
+    assert record.outcome == "input_error"
+    assert "s3://b/bad does not exist" in record.message
+    assert record.message.endswith("(channel 'two')")
+
+
+def test_a_folder_that_holds_nothing_is_there(carry, store):
+    marker = store.put("b", "p/empty/", b"", "empty/")
+    record, lines = carry("find . | sort; ls empty", store.put("b", "a", b"x"), marker)
+    assert (record.outcome, lines) == ("completed", [".", "./a", "./empty"])
 
 
 def test_a_connection_that_breaks_leaves_no_seam(carry, run, store):

@@ -8,7 +8,7 @@ import errno
 import os
 import stat
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 _LOOKUP, _FORGET, _GETATTR, _READ, _STATFS = 1, 2, 3, 15, 17
@@ -57,16 +57,23 @@ class Tree:
     ----------
     files
         Sizes by the parts of paths; a file's number is its place here.
+    folders
+        Further ones, by the parts of their paths.
     """
 
-    def __init__(self, files: Mapping[tuple[str, ...], int]) -> None:
+    def __init__(self, files: Mapping[tuple[str, ...], int], folders: Iterable[tuple[str, ...]] = ()) -> None:
         self.nodes: dict[int, _Node] = {ROOT: _Node(ROOT)}
         for number, (parts, size) in enumerate(files.items()):
-            folder = ROOT
-            for part in parts[:-1]:
-                folder = self._child(folder, part)
-            leaf = self.nodes[self._child(folder, parts[-1])]
+            leaf = self.nodes[self._descendant(parts)]
             leaf.number, leaf.size = number, size
+        for parts in folders:
+            self._descendant(parts)
+
+    def _descendant(self, parts: tuple[str, ...]) -> int:
+        node = ROOT
+        for part in parts:
+            node = self._child(node, part)
+        return node
 
     def _child(self, folder: int, name: str) -> int:
         children = self.nodes[folder].children

@@ -148,13 +148,15 @@ class Inputs:
 
     @property
     def failure(self) -> Exception | None:
-        """Why a channel cannot go on; None while all can."""
-        failures = (source.failure for source in self._sources)
-        return self._failed or next((failure for failure in failures if failure is not None), None)
+        """Why a channel cannot go on, the first that was seen; None while all can."""
+        if self._failed is None:
+            failures = (source.failure for source in self._sources)
+            self._failed = next((failure for failure in failures if failure is not None), None)
+        return self._failed
 
     def close(self) -> None:
         """End all streams. Call after the container's end."""
-        self._failed = self.failure
+        _ = self.failure  # before its source goes
         for source in self._sources:
             source.close()
         self._views, self._feeders = [], []

@@ -6,6 +6,7 @@ the supervisor's own: nobody else sees it, and it goes with the last process in 
 """
 
 import ctypes
+import errno
 import os
 import select
 import signal
@@ -26,7 +27,7 @@ _CLONE_NEWNS, _CLONE_NEWUSER = 0x00020000, 0x10000000
 _MS_RDONLY, _MS_NOSUID, _MS_NODEV, _MS_REC, _MS_PRIVATE = 1, 2, 4, 16384, 1 << 18
 _MNT_DETACH = 2
 _PR_SET_PDEATHSIG = 1
-_LONGEST_REPORT, _END_OF_REPORT = 4096, "\0"
+_LONGEST_REPORT, _END_OF_KIND, _END_OF_REPORT = 4096, "\1", "\0"
 
 
 class UnavailableViewError(Exception):
@@ -41,7 +42,7 @@ class LazyView:
     Parameters
     ----------
     placed
-        The objects, with their places below `point`.
+        The objects, with their places below `point`, where their folders are.
     open_reader
         Makes what fetches objects.
     is_first
@@ -63,11 +64,15 @@ class LazyView:
         is_first: bool,
     ) -> None:
         self._channel, self._point = channel, point
-        tree = Tree({one.path.relative_to(point).parts: one.item.size for one in placed})
+        folders = [folder.relative_to(point).parts for folder in point.rglob("*")]
+        tree = Tree({one.path.relative_to(point).parts: one.item.size for one in placed}, folders)
         items = [one.item for one in placed]
         device = _mounted(point, is_first=is_first)
         self._failure: Exception | None = None
         self._report, report = os.pipe()
+        os.set_blocking(
+            report, False
+        )  # the first failure is read; who waits to report more of them answers nobody
         parent = os.getpid()
         self._process = os.fork()
         if self._process == 0:
@@ -83,8 +88,11 @@ class LazyView:
         return self._failure
 
     def _reported(self) -> Exception:
-        text, *_ = os.read(self._report, _LONGEST_REPORT).decode("utf-8", "replace").split(_END_OF_REPORT)
-        return InputError(text).of_channel(self._channel) if text else OSError("the FastFile process is gone")
+        report, *_ = os.read(self._report, _LONGEST_REPORT).decode("utf-8", "replace").split(_END_OF_REPORT)
+        kind, _, text = report.partition(_END_OF_KIND)
+        if kind == InputError.__name__:
+            return InputError(text).of_channel(self._channel)
+        return OSError(f"{text or 'the FastFile process is gone'} (channel '{self._channel}')")
 
     def close(self) -> None:
         """Unmount, and end the process that serves it. Call after the container's end."""
@@ -113,16 +121,21 @@ def _serve(
             def read(number: int, start: int, size: int) -> bytes:
                 try:
                     return content.read(number, start, size)
-                except (InputError, PermissionError, OSError) as error:
-                    text = str(error) if isinstance(error, InputError) else f"InternalServerError: {error}"
-                    os.write(report, text.encode()[: _LONGEST_REPORT - 1] + _END_OF_REPORT.encode())
-                    raise OSError(5, text) from error
+                except (InputError, OSError) as error:
+                    _tell(report, error)
+                    raise OSError(errno.EIO, str(error)) from error
 
             FuseServer(device, tree, read).serve()
     except BaseException:  # noqa: BLE001 - a process's boundary: the run's own one sees that it is gone
         traceback.print_exc()
     finally:
         os._exit(0)
+
+
+def _tell(report: int, error: Exception) -> None:
+    text = f"{type(error).__name__}{_END_OF_KIND}{error}".encode()
+    with suppress(BlockingIOError):  # nobody asks for more than the first
+        os.write(report, text[: _LONGEST_REPORT - 1] + _END_OF_REPORT.encode())
 
 
 def _mounted(point: Path, *, is_first: bool) -> int:
