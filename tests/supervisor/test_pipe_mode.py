@@ -244,6 +244,16 @@ def test_a_manifests_attributes_are_records_in_the_order_of_the_job(copies, stor
     ]  # fmt: skip
 
 
+def test_references_are_fetched_while_the_manifest_is_on_its_way(copies, store):
+    """What lies on this machine is not fetched; here it is, and is more than one portion."""
+    lines = []
+    for number in range(30):
+        store.put("b", f"i/{number}", b"image %d\n" % number)
+        lines.append({"image-ref": f"s3://b/i/{number}", "other": "x" * 100_000})
+    (got,) = copies(manifest(store, *lines, attributes=("image-ref",), wrap_records=False))
+    assert got == b"".join(b"image %d\n" % number for number in range(30))
+
+
 def test_without_a_wrapper_the_values_follow_each_other(copies, store):
     channel = manifest(store, {"a": "x\n"}, {"a": 2}, attributes=("a",), wrap_records=False)
     assert copies(channel) == [b"x\n2"]

@@ -35,8 +35,7 @@ class Feeder:
     def __init__(self, channel: Channel, folder: int, open_reader: Callable[[Pause], ObjectReader]) -> None:
         self._name = channel.name
         self._base = channel.place.rpartition("/")[2]
-        self._reader = open_reader(self._pause)
-        self._content = PipeContent(channel, self._reader)
+        self._content = PipeContent(channel, lambda: open_reader(self._pause))
         self._folder = folder
         self._fifo = Fifo(folder, f"{self._base}_0")
         self._over = threading.Event()
@@ -60,7 +59,7 @@ class Feeder:
             self._fifo.release_writer()
             self._thread.join(_AGAIN_SECONDS)
         self._fifo.remove()
-        self._reader.close()
+        self._content.close()
 
     def _pause(self, seconds: float) -> None:
         if self._over.is_set() or (seconds and self._over.wait(seconds)):

@@ -1,7 +1,7 @@
 """What goes through the FIFO of a channel in one epoch."""
 
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, closing
 from typing import BinaryIO
 
@@ -22,9 +22,15 @@ _GZIP_WINDOW = 31  # 15 bits, with gzip's header and trailer
 class PipeContent:
     """Writes the epochs of a channel into FIFOs; memory does not grow with what the channel holds."""
 
-    def __init__(self, channel: Channel, reader: ObjectReader) -> None:
+    def __init__(self, channel: Channel, open_reader: Callable[[], ObjectReader]) -> None:
         self._channel = channel
-        self._reader = reader
+        self._reader = open_reader()
+        self._references = open_reader()  # while a manifest is still on its way, over a connection of its own
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._reader.close()
+        self._references.close()
 
     def send(self, epoch: int, fifo: Fifo) -> None:
         """Stream one epoch.
@@ -118,7 +124,7 @@ class PipeContent:
         where = f"{line}, attribute {attribute.name!r}"
         if attribute.is_reference:
             try:
-                content = self._reader.read_whole(*split_s3_uri(content.decode()), LONGEST_PAYLOAD)
+                content = self._references.read_whole(*split_s3_uri(content.decode()), LONGEST_PAYLOAD)
             except InputError as error:
                 raise InputError(f"{error} ({where})") from None
         if self._channel.wrap_records:
