@@ -56,6 +56,8 @@ def outcome_of(failure: Exception) -> tuple[Outcome, str]:
     cause = failure.__cause__
     if isinstance(cause, TroubleError) and cause.status == _INSUFFICIENT_STORAGE:
         return "disk_full", f"the machine's disk is full: the checkpoints could not be stored ({cause})"
+    if isinstance(failure, OSError) and failure.errno in NO_SPACE:
+        return "disk_full", full_disk(failure, "the run could not go on")
     return "platform_error", f"{type(failure).__name__}: {failure}"
 
 
