@@ -83,7 +83,12 @@ def test_a_manifest_names_objects(buckets, clock):
             b'[{"prefix": "s3://data/"}, "absent"]',
             "s3://data/absent, named by s3://data/m.json, does not exist",
         ),
-        (b'[{"prefix": "s3://data/"}]', "no objects found"),
+        (b'[{"prefix": "s3://data/"}]', r"the manifest s3://data/m\.json names no objects"),
+        (
+            rb'[{"prefix": "s3://data/"}, "a\ud800"]',
+            r'entry 2 is "a\\ud800", but must be a key behind the prefix',
+        ),
+        (rb'[{"prefix": "s3://data/\udc00"}, "a"]', "its first entry must be an object with a text 'prefix'"),
     ],
 )
 def test_manifests_that_cannot_be_read(buckets, clock, content, said):

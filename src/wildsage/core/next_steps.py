@@ -53,7 +53,7 @@ CAUSES: Final = (
     Cause("changed-input", r"has changed since the job was created", "run the job again: it reads the object as it is now"),
     Cause("absent-input", r"(s3://[^\s,]+)(?:, named by \S+)?,? does not exist", "upload {0} (aws s3 cp) or correct the job's inputs, then run it again"),
     Cause("empty-channel", r"no objects found under (\S+)", "upload data below {0} (`aws s3 ls {0}` lists it), then run the job again"),
-    Cause("manifest", r"the manifest (\S+) (?:cannot be read|is not|does not)", "correct the manifest {0}, then run the job again"),
+    Cause("manifest", r"the manifest (\S+) (?:cannot be read|is not|does not|names no)", "correct the manifest {0}, then run the job again"),
     Cause("input-key", r"S3 key: (s3://\S+) (?:has an illegal|would become|has a part|goes to the same|is a file where)", "rename the object {0} (aws s3 mv), then run the job again"),
     Cause("input-download", r"Data download failed", "look at the channels in `wildsage explain {name}`, then run the job again"),
     Cause("output-bucket", r"the output bucket (\S+) does not exist", "run `aws s3 mb s3://{0}`, then the job again"),

@@ -104,8 +104,8 @@ def _attribute(name: str, value: Any, source: str, number: int) -> Attribute:
 
 def _is_object(value: Any) -> bool:
     try:
-        return isinstance(value, str) and bool(split_s3_uri(value)[1])
-    except S3UriError:
+        return isinstance(value, str) and bool(split_s3_uri(value)[1].encode())
+    except (S3UriError, UnicodeEncodeError):  # no key has a lone surrogate
         return False
 
 

@@ -171,14 +171,28 @@ def _entries(content: bytes, uri: str) -> tuple[str, list[str]]:
     except (ValueError, RecursionError) as error:
         raise InputError(f"{form}: {error}") from None
     first = manifest[0] if isinstance(manifest, list) and manifest else None
-    if not isinstance(first, dict) or not isinstance(first.get("prefix"), str):
+    prefix = first.get("prefix") if isinstance(first, dict) else None
+    if not isinstance(prefix, str) or not _is_unicode(prefix):
         raise InputError(f"{form}: its first entry must be an object with a text 'prefix'")
     for place, name in enumerate(manifest[1:], 2):
-        if not isinstance(name, str) or not name:
+        if not isinstance(name, str) or not name or not _is_unicode(name):
             raise InputError(
                 f"{form}: entry {place} is {json.dumps(name)[:60]}, but must be a key behind the prefix"
             )
-    return first["prefix"], manifest[1:]
+    if len(manifest) == 1:
+        raise InputError(
+            f"the manifest {uri} names no objects: its entries behind the first must be their keys"
+        )
+    return prefix, manifest[1:]
+
+
+def _is_unicode(text: str) -> bool:
+    """Tell whether it has bytes in UTF-8: a lone surrogate, which JSON allows, has none."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 async def _manifest_itself(objects: ObjectAccess, uri: str) -> AsyncIterator[_Listed]:
