@@ -12,6 +12,7 @@ from wildsage.toolkit.local import Files, LocalContainer
 
 ALGORITHM = """
 import time
+import numpy as np
 from wildsage.toolkit.errors import AlgorithmError, PlatformError, UserError
 from wildsage.toolkit.hyperparameters import Categorical
 from wildsage.toolkit.spec import AlgorithmSpec, Channel, Sample
@@ -21,7 +22,7 @@ SPEC = AlgorithmSpec(
     response_types=("text/csv",), sample=Sample({}), train="toy:train", serve="toy:load",
     requires=__REQUIRES__,
     channels=(Channel(name="train", content_types=("text/csv",)),),
-    hyperparameters=(Categorical(name="end", default="ok", choices=("ok", "user", "algorithm", "platform", "crash", "memory", "wait")),),
+    hyperparameters=(Categorical(name="end", default="ok", choices=("ok", "user", "algorithm", "platform", "crash", "memory", "address", "dimension", "wait")),),
 )
 
 def train(run):
@@ -35,6 +36,8 @@ def train(run):
         raise PlatformError("no disk")
     if end == "crash":
         raise ZeroDivisionError("division " + "x" * 2000)
+    if end in ("address", "dimension"):
+        np.empty((1 << 31, 1 << 31) if end == "address" else 1 << 63)
     if end == "memory":
         raise MemoryError("Unable to allocate 1 PiB")
     if end == "wait":
@@ -69,6 +72,8 @@ def train(container, tmp_path, channels=None, **hyperparameters):
         ("platform", 3, "no disk"),
         ("crash", 1, "Internal error: division xxx"),
         ("memory", 2, "Out of Memory. Please use a larger instance type"),
+        ("address", 2, "Out of Memory. Please use a larger instance type"),
+        ("dimension", 2, "Out of Memory. Please use a larger instance type"),
         ("nowhere", 2, "Failed to validate hyperparameters. The value 'nowhere' is not valid for the 'end'"),
     ],
 )

@@ -21,6 +21,9 @@ from wildsage.toolkit.resolve import check_requirements, resolve
 from wildsage.toolkit.spec import AlgorithmSpec
 from wildsage.toolkit.spec import Channel as ChannelSpec
 
+_TOO_LARGE = ("array is too big", "Maximum allowed dimension exceeded")
+"""What numpy says, as a ValueError, of arrays that no machine could hold."""
+
 
 @dataclass(frozen=True, slots=True)
 class TrainingRun:
@@ -79,13 +82,17 @@ def train(spec: AlgorithmSpec, environment: Mapping[str, str]) -> int:
         _run(spec, TrainingEnvironment.read(environment))
     except ContainerError as error:
         return _fail(paths, error)
-    except MemoryError as error:
-        hint = "Out of Memory. Please use a larger instance type or reduce batch size."
-        return _fail(paths, _caused(UserError(hint), error))
     except Exception as error:  # noqa: BLE001 - the boundary of the container
+        if _is_out_of_memory(error):
+            hint = "Out of Memory. Please use a larger instance type or reduce batch size."
+            return _fail(paths, _caused(UserError(hint), error))
         LOGGER.exception("the algorithm failed")
         return _fail(paths, _caused(AlgorithmError(f"Internal error: {error}"), error))
     return 0
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    return isinstance(error, MemoryError) or (isinstance(error, ValueError) and str(error).startswith(_TOO_LARGE))
 
 
 def _run(spec: AlgorithmSpec, environment: TrainingEnvironment) -> None:
