@@ -149,6 +149,7 @@ def test_polars_reads_what_the_base_reader_reads(rows, ends, delimiter, missing,
     for smallest in (0, 1 << 60):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(csv_polars, "SMALLEST", smallest)
+            patch.setattr(csv_polars, "SMALLEST_COLUMN", smallest)
             found.append(outcome(text, Dialect(delimiter=delimiter, missing=missing)))
     assert found[0] == found[1]
 
@@ -178,6 +179,12 @@ def test_polars_is_asked_for_large_blocks(monkeypatch):
     asked.clear()
     assert np.array_equal(parse_csv(text), matrix)
     assert not asked
+
+
+def test_polars_is_not_asked_for_few_rows_of_many_columns(monkeypatch):
+    """What it does for each column would take 50 times as long as reading these numbers."""
+    monkeypatch.setattr(csv_polars, "parse", None)
+    assert parse_csv((b"1" + b",2" * 200_000 + b"\n") * 2).shape == (2, 200_001)
 
 
 def test_rows_have_labels_weights_and_features():

@@ -163,6 +163,7 @@ def fuzz_polars(rounds: int, seed: int) -> None:
         for smallest in (0, 1 << 60):
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(csv_polars, "SMALLEST", smallest)
+                patch.setattr(csv_polars, "SMALLEST_COLUMN", smallest)
                 try:
                     matrix = csv_text.parse_csv(data, SOURCE, dialect)
                 except FormatError as error:

@@ -12,15 +12,18 @@ from wildsage.formats.extras import installed, load
 
 SMALLEST = 1 << 18
 """Bytes from which on it is faster, the first import of the library aside."""
+SMALLEST_COLUMN = 1 << 10
+"""Bytes of a column, without which what polars does for each column takes longer than reading its numbers."""
 _NEWLINE = ord("\n")
 
 
 def worthwhile(text: bytes, delimiter: bytes, columns: int) -> bool:
-    """Tell whether a block is large enough, and of a kind that polars reads as the base reader does.
+    """Tell whether a block is large enough for its columns, and of a kind that polars reads as the base reader does.
 
     In a single column a blank line and an empty field are the same; a space may stand around any number.
     """
-    return len(text) >= SMALLEST and columns > 1 and delimiter != b" " and installed("polars")
+    is_large = len(text) >= max(SMALLEST, columns * SMALLEST_COLUMN)
+    return is_large and columns > 1 and delimiter != b" " and installed("polars")
 
 
 def parse(text: bytes, delimiter: bytes, columns: int, *, missing: bool) -> NDArray[np.float32] | None:
