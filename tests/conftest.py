@@ -1,5 +1,7 @@
 """Fixtures that every room's tests share."""
 
+import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,3 +54,17 @@ def telemetry(tmp_path: Path) -> Iterator[Database]:
     database = Database(tmp_path / "telemetry.db", "telemetry", durable=False)
     yield database
     database.close()
+
+
+@pytest.fixture
+def ordinary() -> Iterator[Path]:
+    """A folder of an ordinary user, whom this process is meanwhile: root passes through closed folders."""
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            yield Path(folder)
+            os.seteuid(user)
+    finally:
+        os.seteuid(user)

@@ -1,7 +1,5 @@
 """What every test of the supervisor needs: a run folder, test images, a job for them."""
 
-import os
-import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -101,17 +99,3 @@ def store():
     yield store
     server.shutdown()
     server.server_close()
-
-
-@pytest.fixture
-def ordinary():
-    """A folder of an ordinary user, whom this process is meanwhile: root passes through closed folders."""
-    user = os.geteuid()
-    if user == 0:
-        os.seteuid(65534)
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            yield Path(folder)
-            os.seteuid(user)
-    finally:
-        os.seteuid(user)

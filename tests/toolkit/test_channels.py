@@ -1,4 +1,5 @@
 import os
+import re
 import threading
 
 import numpy as np
@@ -74,6 +75,27 @@ def test_a_channel_without_files_is_refused(tmp_path):
     channel = reader(tmp_path, _SUCCESS=b"")
     with pytest.raises(UserError, match="There is no data file"):
         list(channel.rows())
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/nowhere")], ids=["pipe", "link"])
+def test_what_is_no_file_is_refused_before_anybody_waits_for_it(tmp_path, make):
+    """A folder of this machine may hold anything."""
+    channel = reader(tmp_path, a=b"1,2\n")
+    make(tmp_path / "train" / "b")
+    with pytest.raises(
+        UserError, match=r"^Unable to read data channel 'train'\. train/b is not a file that is here\."
+    ):
+        list(channel.rows())
+
+
+@pytest.mark.parametrize("closed", ["sub", "sub/b"])
+def test_what_may_not_be_read_is_refused_and_not_left_out(ordinary, closed):
+    channel = reader(ordinary, a=b"1,2\n", sub__b=b"3,4\n")
+    (ordinary / "train" / closed).chmod(0)
+    said = f"Unable to read data channel 'train'. train/{closed} cannot be read: Permission denied."
+    with pytest.raises(UserError, match=f"^{re.escape(said)}$"):
+        list(channel.rows())
+    (ordinary / "train" / closed).chmod(0o700)
 
 
 def test_missing_values_pass_where_the_algorithm_takes_them(tmp_path):

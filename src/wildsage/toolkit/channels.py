@@ -132,7 +132,7 @@ class ChannelReader:
         Raises
         ------
         UserError
-            If there is no file.
+            If there is no file, or one cannot be opened.
         """
         if self.pipe is not None:
             name = f"{self.name}_{self.pipe.epochs}"
@@ -140,8 +140,8 @@ class ChannelReader:
                 yield name, stream
             return
         for file in self.files():
-            with file.open("rb") as stream:
-                yield str(file.relative_to(self.folder.parent)), stream
+            with self._open(file) as stream:
+                yield self._shown(file), stream
 
     def files(self) -> list[Path]:
         """All data files below the folder, in order; names that begin with ``.`` or ``_`` are left out.
@@ -149,12 +149,17 @@ class ChannelReader:
         Raises
         ------
         UserError
-            If there is none.
+            If there is none, or what is there is no file: a pipe, or a link to nothing that is here.
         """
-        found = list(self._found())
+        found = sorted(self._found())
         if not found:
             raise UserError(f"Unable to read data channel '{self.name}'. There is no data file in it.")
-        return sorted(found)
+        for file in found:
+            if not file.is_file():
+                raise UserError(
+                    f"Unable to read data channel '{self.name}'. {self._shown(file)} is not a file that is here."
+                )
+        return found
 
     @property
     def is_empty(self) -> bool:
@@ -174,9 +179,27 @@ class ChannelReader:
         return ""
 
     def _found(self) -> Iterator[Path]:
-        for folder, folders, names in os.walk(self.folder):
+        for folder, folders, names in os.walk(self.folder, onerror=self._refuse):
             folders[:] = sorted(name for name in folders if not _skipped(name))
             yield from (Path(folder, name) for name in names if not _skipped(name))
+
+    def _open(self, file: Path) -> BinaryIO:
+        try:
+            return file.open("rb")
+        except OSError as error:
+            self._refuse(error)
+            raise
+
+    def _refuse(self, error: OSError) -> None:
+        """Say what of the channel cannot be opened; a channel's folder need not be there."""
+        if not isinstance(error, FileNotFoundError):
+            shown = self._shown(Path(error.filename))
+            raise UserError(
+                f"Unable to read data channel '{self.name}'. {shown} cannot be read: {error.strerror}."
+            ) from error
+
+    def _shown(self, file: Path) -> str:
+        return str(file.relative_to(self.folder.parent))
 
     @property
     def label_size(self) -> int:

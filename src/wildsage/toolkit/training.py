@@ -92,7 +92,9 @@ def train(spec: AlgorithmSpec, environment: Mapping[str, str]) -> int:
 
 
 def _is_out_of_memory(error: Exception) -> bool:
-    return isinstance(error, MemoryError) or (isinstance(error, ValueError) and str(error).startswith(_TOO_LARGE))
+    return isinstance(error, MemoryError) or (
+        isinstance(error, ValueError) and str(error).startswith(_TOO_LARGE)
+    )
 
 
 def _run(spec: AlgorithmSpec, environment: TrainingEnvironment) -> None:
