@@ -212,7 +212,7 @@ def test_a_shuffled_channel_has_another_order_in_each_epoch_and_the_same_when_ru
     assert [jobs[1][f"epoch-{n}"].split() for n in range(3)] == first
 
 
-def test_objects_in_pieces_go_through_every_mode(server, train, model, spy):
+def test_objects_in_pieces_go_through_every_mode(server, train, model, spy, image_of):
     s3 = server.client("s3")
     parts = [bytes([65 + n]) * (5 << 20) for n in range(2)] + [b"end"]
     upload = s3.create_multipart_upload(Bucket="bucket", Key="pieces/big")["UploadId"]
@@ -233,6 +233,8 @@ def test_objects_in_pieces_go_through_every_mode(server, train, model, spy):
         files = model(train(prefix("pieces/"), spy, InputMode=mode))
         assert files["files"] == b"./train/big\n"
         assert ("writable" in files) == (mode == "File")
+        copied = model(train(prefix("pieces/"), image_of("cp train/big ../../model/"), InputMode=mode))
+        assert copied == {"big": b"".join(parts)}
     assert s3.get_object(Bucket="bucket", Key="pieces/big")["Body"].read() == b"".join(parts)
 
 

@@ -50,3 +50,24 @@ def test_processes_that_add_at_once_lose_nothing(file_systems, tmp_path):
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(lambda one: file_systems.add(one, tmp_path / "a"), ids))
     assert [item.id for item in file_systems.list()] == ids
+
+
+@pytest.mark.parametrize("directory", ["/absent", "/file", "/a\0b", "/" + "x" * 300, "/loop", "/loop/a"])
+def test_what_is_no_directory_is_said_to_be_none(file_systems, tmp_path, directory):
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    (folder / "file").touch()
+    (folder / "loop").symlink_to("loop")
+    file_systems.add(ID, folder)
+    with pytest.raises(UnknownFolderError, match=rf"^DirectoryPath '.*' is no directory of {ID} \("):
+        file_systems.folder(ID, directory)
+
+
+@pytest.mark.parametrize("directory", ["/../outside", "/link", "/link/sub"])
+def test_a_directory_outside_is_refused(file_systems, tmp_path, directory):
+    for name in ("shared", "outside/sub"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "shared" / "link").symlink_to("../outside")
+    file_systems.add(ID, tmp_path / "shared")
+    with pytest.raises(UnknownFolderError, match=f"leads out of {ID}"):
+        file_systems.folder(ID, directory)

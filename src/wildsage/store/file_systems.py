@@ -103,10 +103,14 @@ class FileSystems:
             If the id is not registered, or the directory is not there or leads out of the file system.
         """
         root = Path(self.require(file_system_id).path)
-        path = (root / directory.lstrip("/")).resolve()
-        if not path.is_relative_to(root.resolve()):
+        try:
+            path = (root / directory.lstrip("/")).resolve()
+            is_inside, is_there = path.is_relative_to(root.resolve()), path.is_dir()
+        except (OSError, RuntimeError, ValueError):  # no name of a file, closed to us, or a link to itself
+            is_inside, is_there = True, False
+        if not is_inside:
             raise UnknownFolderError(f"DirectoryPath {directory!r} leads out of {file_system_id} ({root})")
-        if not path.is_dir():
+        if not is_there:
             raise UnknownFolderError(
                 f"DirectoryPath {directory!r} is no directory of {file_system_id} ({root})"
             )
