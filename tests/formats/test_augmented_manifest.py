@@ -44,6 +44,10 @@ def test_each_attribute_is_a_record():
         (b'{"source-ref": "i.jpg"}', "'source-ref' is 'i.jpg', not the S3 URI of an object"),
         (b'{"source-ref": "s3://bucket/"}', "'source-ref' is 's3://bucket/', not the S3 URI of an object"),
         (rb'{"source-ref": "s3://bucket/\ud800"}', "'source-ref' is .*, not the S3 URI of an object"),
+        (
+            b'{"source-ref": "s3://bucket/%s"}' % (b"x" * 1025),
+            "'source-ref' is 's3://bucket/x+….*not the S3 URI",
+        ),
         (b'{"source-ref": {"a": 1}}', "'source-ref' is .*, not the S3 URI of an object"),
         (b'{"source-ref":' + b"[" * 100_000, "nested too deeply"),
     ],

@@ -86,9 +86,20 @@ def test_a_manifest_names_objects(buckets, clock):
         (b'[{"prefix": "s3://data/"}]', r"the manifest s3://data/m\.json names no objects"),
         (
             rb'[{"prefix": "s3://data/"}, "a\ud800"]',
-            r'entry 2 is "a\\ud800", but must be a key behind the prefix',
+            r'names no key of S3: entry 2, "a\\ud800", must have 1 to',
         ),
-        (rb'[{"prefix": "s3://data/\udc00"}, "a"]', "its first entry must be an object with a text 'prefix'"),
+        (
+            rb'[{"prefix": "s3://data/\udc00"}, "a"]',
+            r'names no key of S3: entry 2, "a", must have 1 to 1024 bytes',
+        ),
+        (
+            rb'[{"prefix": "s3://\udc00/"}, "a"]',
+            r'names no key of S3: entry 2, "a", must have 1 to 1024 bytes',
+        ),
+        (
+            b'[{"prefix": "s3://data/"}, "%s"]' % (b"x" * 1025),
+            r'names no key of S3: entry 2, "x{59}, must have',
+        ),
     ],
 )
 def test_manifests_that_cannot_be_read(buckets, clock, content, said):

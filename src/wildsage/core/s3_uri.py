@@ -12,6 +12,18 @@ class S3UriError(ValueError):
     """A text is no location in S3. The message is for the user."""
 
 
+LONGEST_KEY = 1024
+"""Bytes."""
+
+
+def is_key(text: str) -> bool:
+    """Tell whether an object can be called that: 1 to 1024 bytes of UTF-8, in which a lone surrogate has no place."""
+    try:
+        return 0 < len(text.encode()) <= LONGEST_KEY
+    except UnicodeEncodeError:
+        return False
+
+
 def split_s3_uri(uri: str) -> tuple[str, str]:
     """Split ``s3://BUCKET/KEY`` into bucket and key; also the https forms, with the bucket in host or path.
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from wildsage.core.s3_uri import S3UriError, split_s3_uri
+from wildsage.core.s3_uri import S3UriError, is_key, split_s3_uri
 from wildsage.formats.errors import FormatError, excerpt
 from wildsage.formats.json_text import load
 from wildsage.formats.lines import read_lines
@@ -104,8 +104,8 @@ def _attribute(name: str, value: Any, source: str, number: int) -> Attribute:
 
 def _is_object(value: Any) -> bool:
     try:
-        return isinstance(value, str) and bool(split_s3_uri(value)[1].encode())
-    except (S3UriError, UnicodeEncodeError):  # no key has a lone surrogate
+        return isinstance(value, str) and all(map(is_key, split_s3_uri(value)))
+    except S3UriError:
         return False
 
 

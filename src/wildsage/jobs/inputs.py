@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any
 
 from wildsage.core.errors import AccessDeniedError, NotFoundError
-from wildsage.core.s3_uri import S3UriError, split_s3_uri
+from wildsage.core.s3_uri import S3UriError, is_key, split_s3_uri
 from wildsage.store.file_systems import FileSystems, UnknownFolderError
 from wildsage.store.object_access import ObjectAccess
 from wildsage.store.object_index import ObjectRecord
@@ -143,6 +143,11 @@ async def _from_manifest(objects: ObjectAccess, uri: str) -> AsyncIterator[_List
     prefix, names = _entries(await _read_manifest(objects, uri), uri)
     data_bucket, data_prefix = split_s3_uri(prefix)
     for place, name in enumerate(names):
+        if not (is_key(data_bucket) and is_key(data_prefix + name)):
+            raise InputError(
+                f"the manifest {uri} names no key of S3: entry {place + 2}, {json.dumps(name)[:60]}, must have"
+                " 1 to 1024 bytes of UTF-8 with its prefix"
+            )
         record = objects.head(data_bucket, data_prefix + name)
         if record is None:
             raise InputError(
@@ -171,11 +176,10 @@ def _entries(content: bytes, uri: str) -> tuple[str, list[str]]:
     except (ValueError, RecursionError) as error:
         raise InputError(f"{form}: {error}") from None
     first = manifest[0] if isinstance(manifest, list) and manifest else None
-    prefix = first.get("prefix") if isinstance(first, dict) else None
-    if not isinstance(prefix, str) or not _is_unicode(prefix):
+    if not isinstance(first, dict) or not isinstance(first.get("prefix"), str):
         raise InputError(f"{form}: its first entry must be an object with a text 'prefix'")
     for place, name in enumerate(manifest[1:], 2):
-        if not isinstance(name, str) or not name or not _is_unicode(name):
+        if not isinstance(name, str) or not name:
             raise InputError(
                 f"{form}: entry {place} is {json.dumps(name)[:60]}, but must be a key behind the prefix"
             )
@@ -183,16 +187,7 @@ def _entries(content: bytes, uri: str) -> tuple[str, list[str]]:
         raise InputError(
             f"the manifest {uri} names no objects: its entries behind the first must be their keys"
         )
-    return prefix, manifest[1:]
-
-
-def _is_unicode(text: str) -> bool:
-    """Tell whether it has bytes in UTF-8: a lone surrogate, which JSON allows, has none."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+    return first["prefix"], manifest[1:]
 
 
 async def _manifest_itself(objects: ObjectAccess, uri: str) -> AsyncIterator[_Listed]:

@@ -5,6 +5,7 @@ from urllib.parse import parse_qsl
 
 from wildsage.core.context import RequestContext
 from wildsage.core.errors import ValidationError
+from wildsage.core.s3_uri import LONGEST_KEY
 from wildsage.services.operation import Request
 from wildsage.services.s3.acls import acl_of
 from wildsage.services.s3.common import invalid_argument
@@ -39,7 +40,6 @@ _STORAGE_CLASSES = frozenset(
     }
 )
 _LARGEST_METADATA = 2048
-_LONGEST_KEY = 1024
 
 
 def attributes_of(context: RequestContext, bucket: BucketRecord, request: Request) -> Json:
@@ -89,11 +89,11 @@ def headers_of(request: Request) -> Json:
 
 def check_upload(request: Request) -> None:
     """Refuse what no upload can have here."""
-    if len(request["Key"].encode()) > _LONGEST_KEY:
+    if len(request["Key"].encode()) > LONGEST_KEY:
         raise ValidationError(
             f"Your key is too long: {len(request['Key'].encode())} bytes",
             code="KeyTooLongError",
-            members={"MaxSizeAllowed": _LONGEST_KEY},
+            members={"MaxSizeAllowed": LONGEST_KEY},
         )
     storage_class = request.get("StorageClass", "STANDARD")
     if storage_class not in _STORAGE_CLASSES:
