@@ -307,6 +307,18 @@ def test_an_object_that_changed_fails_the_job_while_it_reads(run, store):
     assert record.artifacts == {}
 
 
+@pytest.mark.parametrize("mode", ["File", "FastFile", "Pipe"])
+def test_a_key_as_long_as_they_come_leaves_room_for_what_is_wrong_with_it(run, store, mode):
+    """FailureReason has 1024 characters."""
+    key = "/".join(["k" * 204] * 5)
+    item = store.put("b", key, b"old", "k")
+    del store.objects[f"/b/{key}"]
+    record = carry(run, store, Channel("train", (item,), mode), "cat train_0 train/k")
+    assert record.outcome == "input_error"
+    assert record.message[:1000].endswith("does not exist (NoSuchKey: about NoSuchKey) (channel 'train')")
+    assert f"s3://b/{'k' * 193}…{'k' * 99} does not exist" in record.message
+
+
 # What a container may do to its FIFOs
 
 

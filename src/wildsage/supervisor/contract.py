@@ -54,6 +54,10 @@ INPUT_CONFIG = "input/config"
 """Below ``/opt/ml``: where a training job reads what it is."""
 
 
+_LONGEST_LOCATION = 300
+"""Characters."""
+
+
 @dataclass(frozen=True, slots=True)
 class InputObject:
     """One stored object to bring in.
@@ -79,6 +83,12 @@ class InputObject:
     etag: str
     is_archive: bool = False
     files: tuple[str, ...] = ()
+
+    @property
+    def location(self) -> str:
+        """Where it is stored, for a text that says what is wrong: of a long key, its ends, so that there is room for it."""
+        text = f"s3://{self.bucket}/{self.key}"
+        return text if len(text) <= _LONGEST_LOCATION else f"{text[:200]}…{text[-99:]}"
 
 
 InputMode = Literal["File", "FastFile", "Pipe"]

@@ -264,7 +264,7 @@ class ObjectReader:
 
 def _failure(item: InputObject, what: str) -> InputError:
     return InputError(
-        f"ClientError: Data download failed:Failed to download data. S3 key: s3://{item.bucket}/{item.key} {what}"
+        f"ClientError: Data download failed:Failed to download data. S3 key: {item.location} {what}"
     )
 
 

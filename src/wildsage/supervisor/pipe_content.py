@@ -56,7 +56,7 @@ class PipeContent:
                 self._send_chunks(plain, item, fifo)
             return
         if self._channel.wrap_records:
-            fifo.write(record_head(item.size, f"s3://{item.bucket}/{item.key}"))
+            fifo.write(record_head(item.size, item.location))
         files = self._open(item)
         if files is None:
             with closing(self._reader.read(item)) as chunks:
@@ -77,7 +77,7 @@ class PipeContent:
             content += chunk
             if len(content) > LONGEST_PAYLOAD:
                 break
-        _send_record(bytes(content), f"s3://{item.bucket}/{item.key}", fifo)
+        _send_record(bytes(content), item.location, fifo)
 
     # Content of objects
 
@@ -109,7 +109,7 @@ class PipeContent:
     def _send_lines(self, epoch: int, fifo: Fifo) -> None:
         channel = self._channel
         (manifest,) = channel.objects
-        source = f"s3://{manifest.bucket}/{manifest.key}"
+        source = manifest.location
         with closing(self._chunks(manifest)) as chunks:
             try:
                 lines = deal_lines(split_lines(chunks, source), channel.share, channel.seed, epoch)
@@ -188,13 +188,13 @@ def gunzip(chunks: Iterable[bytes], item: InputObject) -> Chunks:
         position += len(chunk)
     if member is not None:
         raise InputError(
-            f"ClientError: Data download failed:Failed to decompress data. S3 key: s3://{item.bucket}/{item.key}"
+            f"ClientError: Data download failed:Failed to decompress data. S3 key: {item.location}"
             f" ends inside of a gzip member, at byte {position}"
         )
 
 
 def _not_gzip(item: InputObject, position: int, error: zlib.error) -> InputError:
     return InputError(
-        f"ClientError: Data download failed:Failed to decompress data. S3 key: s3://{item.bucket}/{item.key}"
+        f"ClientError: Data download failed:Failed to decompress data. S3 key: {item.location}"
         f" is no gzip data at byte {position} ({error}), but CompressionType is Gzip"
     )

@@ -60,10 +60,10 @@ def place(
             folders.setdefault("/".join(parts[:depth]), item)
         path = "/".join(parts)
         if not is_folder and files.setdefault(path, item) != item:
-            raise _refusal(item, f"goes to the same file as s3://{files[path].bucket}/{files[path].key}")
+            raise _refusal(item, f"goes to the same file as {files[path].location}")
     for path in files.keys() & folders.keys():
         other = folders[path]
-        raise _refusal(files[path], f"is a file where s3://{other.bucket}/{other.key} needs a folder")
+        raise _refusal(files[path], f"is a file where {other.location} needs a folder")
     folder.mkdir(parents=True, exist_ok=True)
     for path in folders:
         (folder / path).mkdir(parents=True, exist_ok=True)
@@ -87,7 +87,7 @@ def _parts(item: InputObject) -> list[str]:
 
 def _refusal(item: InputObject, what: str) -> InputError:
     return InputError(
-        f"ClientError: Data download failed:Failed to download data. S3 key: s3://{item.bucket}/{item.key} {what}"
+        f"ClientError: Data download failed:Failed to download data. S3 key: {item.location} {what}"
     )
 
 
