@@ -70,9 +70,8 @@ class LazyView:
         device = _mounted(point, is_first=is_first)
         self._failure: Exception | None = None
         self._report, report = os.pipe()
-        os.set_blocking(
-            report, False
-        )  # the first failure is read; who waits to report more of them answers nobody
+        # Only the first failure is read, and whoever waits until the others are answers nobody.
+        os.set_blocking(report, False)
         parent = os.getpid()
         self._process = os.fork()
         if self._process == 0:
