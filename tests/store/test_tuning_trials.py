@@ -1,7 +1,10 @@
 """Trials of tuning jobs in the store."""
 
+from dataclasses import replace
+
 import pytest
 
+from wildsage.store import tuning_trials
 from wildsage.store.resources import Key, Resources
 from wildsage.store.tuning_trials import TUNING_JOB, Outcome, TrialRecord, TuningTrials
 
@@ -17,6 +20,85 @@ def trial(number, job="tune"):
 def trials(state):
     state.write_blocking(lambda t: TuningTrials.plan(t, JOB, [trial(1), trial(2)]))
     return TuningTrials(state)
+
+
+class TestWhatHasEnded:
+    """It is read once."""
+
+    @pytest.fixture
+    def read(self, trials, state, monkeypatch):
+        """How many rows each look at the trials has read, the first of which has ended."""
+        counts = []
+
+        def read(query, parameters=()):
+            rows = type(state).read(state, query, parameters)
+            counts.append(len(rows))
+            return rows
+
+        state.write_blocking(lambda t: TuningTrials.plan(t, JOB, [trial(3)]))
+        for number in (1, 2):
+            state.write_blocking(lambda t, number=number: TuningTrials.end(t, JOB, number, OUTCOME))
+        monkeypatch.setattr(state, "read", read)
+        return counts
+
+    def test_only_the_last_of_it_is_read_again(self, trials, state, read):
+        before = trials.of(JOB)
+        assert trials.of(JOB) == before
+        assert read == [3, 2]
+        state.write_blocking(lambda t: TuningTrials.end(t, JOB, 3, OUTCOME))
+        assert [one.outcome for one in trials.of(JOB)] == [OUTCOME] * 3
+        state.write_blocking(lambda t: TuningTrials.plan(t, JOB, [trial(4)]))
+        assert [one.number for one in trials.of(JOB)] == [1, 2, 3, 4]
+        assert read[2:] == [2, 2]
+
+    def test_what_a_reader_does_with_the_list_changes_nothing(self, trials, read):
+        trials.of(JOB).clear()
+        trials.of(JOB).clear()
+        assert [one.number for one in trials.of(JOB)] == [1, 2, 3]
+
+    def test_trials_of_a_new_tuning_job_of_that_name_are_others(self, trials, state, read):
+        trials.of(JOB)
+        state.write_blocking(lambda t: TuningTrials.forget(t, JOB))
+        assert trials.of(JOB) == []
+        trials.of(JOB)
+        state.write_blocking(lambda t: TuningTrials.plan(t, JOB, [trial(1), trial(2), trial(3)]))
+        assert trials.of(JOB) == [trial(1), trial(2), trial(3)]
+
+    def test_the_same_without_a_look_between(self, trials, state, read):
+        trials.of(JOB)
+
+        def again(transaction):
+            TuningTrials.forget(transaction, JOB)
+            TuningTrials.plan(transaction, JOB, [trial(1), trial(2)])
+            TuningTrials.end(transaction, JOB, 2, replace(OUTCOME, objective=0.25))
+
+        state.write_blocking(again)
+        first, second = trials.of(JOB)
+        assert (first, second.outcome.objective) == (trial(1), 0.25)
+
+    def test_it_is_not_kept_without_bound(self, trials, state, read, monkeypatch):
+        monkeypatch.setattr(tuning_trials, "_MOST_KEPT", 3)
+        other = replace(JOB, name="other")
+        state.write_blocking(lambda t: TuningTrials.plan(t, other, [trial(1, "other"), trial(2, "other")]))
+        for number in (1, 2):
+            state.write_blocking(lambda t, number=number: TuningTrials.end(t, other, number, OUTCOME))
+        for job in (JOB, other, other, JOB, JOB):
+            trials.of(job)
+        assert read == [3, 2, 1, 3, 2]
+
+
+def test_ends_are_looked_for_among_open_trials_only(trials, state, monkeypatch):
+    plans = []
+
+    def read(query, parameters=()):
+        plans.extend(
+            row["detail"] for row in type(state).read(state, f"EXPLAIN QUERY PLAN {query}", parameters)
+        )
+        return []
+
+    monkeypatch.setattr(state, "read", read)
+    trials.with_ended_jobs()
+    assert "SEARCH t USING INDEX tuning_trial_open (state=?)" in plans
 
 
 def insert(state, kind, name, status):

@@ -79,7 +79,9 @@ def test_questions_are_answered_in_a_thread_of_their_own():
     async def ask():
         searching = Searching()
         question = Question("Grid", CHOICES, "Minimize", 0)
-        found = await asyncio.gather(searching.suggest(question, 1), searching.to_stop(question))
+        found = await asyncio.gather(
+            searching.suggest(lambda: question, 1), searching.to_stop(lambda: question)
+        )
         searching.close()
         return found
 

@@ -8,6 +8,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import takewhile
 from typing import Literal
 
 from wildsage.store.database import Database, Transaction
@@ -64,6 +65,9 @@ class TrialRecord:
     outcome: Outcome | None = None
 
 
+_MOST_KEPT = 20_000
+"""Trials that have ended and are kept in memory, of all tuning jobs together but the one that was read last."""
+
 _COLUMNS = "number, definition, training_job, point, planned_at, state, outcome"
 _OF_JOB = "account = ? AND region = ? AND tuning_job = ?"
 
@@ -77,14 +81,33 @@ class TuningTrials:
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        self._ended: dict[Key, list[TrialRecord]] = {}
 
     def of(self, job: Key) -> list[TrialRecord]:
-        """Return all trials of a tuning job, in the order of their numbers."""
+        """Return all trials of a tuning job, in the order of their numbers.
+
+        What has ended does not change: the first trials, up to one that has not, are read once.
+        """
+        known = self._ended.pop(job, [])
+        found = self._from(known[-1].number if known else 1, job)
+        if known and found[:1] != known[-1:]:  # they were deleted, and others have their numbers
+            known, found = [], self._from(1, job)
+        self._keep(job, [*known[:-1], *takewhile(lambda one: one.state == "ended", found)])
+        return [*known[:-1], *found]
+
+    def _from(self, number: int, job: Key) -> list[TrialRecord]:
         rows = self.database.read(
-            f"SELECT {_COLUMNS} FROM tuning_trial WHERE {_OF_JOB} ORDER BY number",  # noqa: S608 - a constant
-            _parameters(job),
+            f"SELECT {_COLUMNS} FROM tuning_trial WHERE {_OF_JOB} AND number >= ? ORDER BY number",  # noqa: S608 - a constant
+            (*_parameters(job), number),
         )
         return [_record(row) for row in rows]
+
+    def _keep(self, job: Key, ended: list[TrialRecord]) -> None:
+        """Remember trials that have ended; where there are too many, forget those that were not asked for longest."""
+        if ended:
+            self._ended[job] = ended
+        while sum(map(len, self._ended.values())) > _MOST_KEPT and len(self._ended) > 1:
+            del self._ended[next(iter(self._ended))]
 
     def reports(self, job: Key) -> dict[int, tuple[float, ...]]:
         """Return all that trials of a tuning job which have ended reported, by their numbers; most are never asked."""
@@ -117,7 +140,8 @@ class TuningTrials:
         rows = self.database.read(
             "SELECT DISTINCT t.account, t.region, t.tuning_job FROM tuning_trial t LEFT JOIN resource r"
             " ON r.account = t.account AND r.region = t.region AND r.kind = 'training-job'"
-            " AND r.name = t.training_job WHERE t.state = 'running'"
+            # The index is of trials that have not ended.
+            " AND r.name = t.training_job WHERE t.state <> 'ended' AND t.state = 'running'"
             " AND (r.id IS NULL OR r.status IN ('Completed', 'Failed', 'Stopped'))"
         )
         return {Key(row["account"], row["region"], TUNING_JOB, row["tuning_job"]) for row in rows}

@@ -11,6 +11,7 @@ import contextlib
 import logging
 import sqlite3
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 
 from wildsage.core.arns import partition_of
 from wildsage.core.clock import Clock
@@ -141,7 +142,8 @@ class Conductor:
         at = self._rooms.clock.now()
         for definition in view.definitions:
             count = view.allotted().get(definition.name, 0)
-            points = await self._rooms.searching.suggest(view.question(definition), count) if count else []
+            ask = partial(view.question, definition)
+            points = await self._rooms.searching.suggest(ask, count) if count else []
             for point in points:
                 number += 1
                 planned.append(view.trial(number, definition.name, point, at))
@@ -268,7 +270,7 @@ class Conductor:
         known: Reports = {**self._reports_of_ended(), **reports}
         for definition in view.definitions:
             trials = view.of(definition)
-            indices = await self._rooms.searching.to_stop(view.question(definition, known))
+            indices = await self._rooms.searching.to_stop(partial(view.question, definition, known))
             await self._stop([trials[index] for index in indices if trials[index].state == "running"], view)
 
     async def _stop(self, trials: list[TrialRecord], view: View) -> None:
@@ -297,11 +299,14 @@ class Conductor:
         return ending
 
     async def _has_converged(self, view: View) -> bool:
+        if not view.wants_convergence:
+            return False
         count = sum(one.outcome is not None for one in view.records)
-        if not view.wants_convergence or count == self._looked_for_convergence:
+        if count == self._looked_for_convergence:
             return False
         self._looked_for_convergence = count
-        answers = [await self._rooms.searching.has_converged(view.question(one)) for one in view.definitions]
+        asks = [partial(view.question, one) for one in view.definitions]
+        answers = [await self._rooms.searching.has_converged(ask) for ask in asks]
         return all(answers)
 
     async def _decide(self, ending: Ending, members: Body | None = None) -> None:

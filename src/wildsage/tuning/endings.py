@@ -93,7 +93,7 @@ def _failure(records: Sequence[TrialRecord], limit: int) -> Ending | None:
 def _is_reached(
     target: float | None, definitions: Sequence[Definition], records: Sequence[TrialRecord]
 ) -> bool:
-    best = best_of(definitions, records)
+    best = None if target is None else best_of(definitions, records)
     if target is None or best is None or best.outcome is None or best.outcome.objective is None:
         return False
     if definitions[0].objective["Type"] == "Maximize":

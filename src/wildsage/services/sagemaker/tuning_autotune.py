@@ -5,12 +5,15 @@ Of a built-in algorithm the declaration says what may be searched, and in which 
 SDK itself says to a script's container (``sagemaker_…``) comes among the examples, and is no hyperparameter.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from wildsage.core.errors import ValidationError
 from wildsage.services.operation import Request
 from wildsage.services.sagemaker.tuning_algorithms import declared_range
 from wildsage.services.sagemaker.tuning_definitions import Members, TunedRange, members_of, ranges_of
+from wildsage.services.sagemaker.tuning_limits import has_end
 from wildsage.toolkit.spec import AlgorithmSpec
 
 _FACTOR = 10
@@ -25,6 +28,11 @@ def autotuned(request: Request, specs: Sequence[AlgorithmSpec | None]) -> Reques
     ----------
     specs
         Of each training job definition the declaration of its built-in algorithm.
+
+    Raises
+    ------
+    ValidationError
+        Where a hyperparameter is given twice.
     """
     config = dict(request["HyperParameterTuningJobConfig"])
     changed = {**request, "HyperParameterTuningJobConfig": config}
@@ -43,11 +51,28 @@ def autotuned(request: Request, specs: Sequence[AlgorithmSpec | None]) -> Reques
     return changed
 
 
+def refuse_examples(request: Request) -> None:
+    """Refuse ``AutoParameters`` where nothing is chosen by them.
+
+    Raises
+    ------
+    ValidationError
+        If there are any.
+    """
+    definitions = [request.get("TrainingJobDefinition", {}), *request.get("TrainingJobDefinitions", ())]
+    given = [one.get("HyperParameterRanges", {}) for one in definitions]
+    given.append(request["HyperParameterTuningJobConfig"].get("ParameterRanges", {}))
+    names = [name for ranges in given for name in _names_of_examples(ranges)]
+    if names:
+        raise ValidationError(
+            f"AutoParameters [{', '.join(names)}] are examples for Autotune, which is not asked for: set Autotune, or"
+            " give each a range or a static value"
+        )
+
+
 def _settle(config: dict[str, Any]) -> None:
     """Let a search that nothing else ends end by its convergence."""
-    limits = config["ResourceLimits"]
-    criteria = config.get("TuningJobCompletionCriteria", {})
-    if "MaxNumberOfTrainingJobs" not in limits and not criteria:
+    if config["Strategy"] != "Grid" and not has_end(config) and not config.get("TuningJobCompletionCriteria"):
         config["TuningJobCompletionCriteria"] = {"ConvergenceDetected": {"CompleteOnConvergence": "Enabled"}}
 
 
@@ -55,11 +80,9 @@ def _with_ranges(one: Members, given: Members, spec: AlgorithmSpec | None, membe
     """Return a definition with a range for all that is to be searched; the rest of the hints are static."""
     ranges, static = list(ranges_of(given)), dict(one.get("StaticHyperParameters", {}))
     hints = {item["Name"]: item["ValueHint"] for item in given.get("AutoParameters", ())}
-    taken = {item.name for item in ranges} | static.keys()
+    _check_names([*(item.name for item in ranges), *static, *_names_of_examples(given)])
     for name, hint in hints.items():
         found = _range_of(name, hint, spec)
-        if name in taken:
-            continue
         if found is None:
             static[name] = hint
         else:
@@ -68,6 +91,19 @@ def _with_ranges(one: Members, given: Members, spec: AlgorithmSpec | None, membe
         ranges += _declared(spec, static)
     kept = {"AutoParameters": given["AutoParameters"]} if hints else {}
     return {**one, "StaticHyperParameters": static, member: {**kept, **members_of(ranges)}}
+
+
+def _names_of_examples(given: Members) -> list[str]:
+    return [item["Name"] for item in given.get("AutoParameters", ())]
+
+
+def _check_names(names: Sequence[str]) -> None:
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise ValidationError(
+            f"Hyperparameters [{', '.join(twice)}] are given twice: each is either in AutoParameters, or has a range,"
+            " or is static"
+        )
 
 
 def _declared(spec: AlgorithmSpec, static: Mapping[str, str]) -> list[TunedRange]:

@@ -47,11 +47,22 @@ def check_limits(config: Members, definitions: Sequence[Definition]) -> None:
     if strategy == "Grid":
         _check_grid(number, definitions)
     else:
-        _check_end(config, number)
+        _check_end(config)
         _check_combinations(number, definitions)
     if strategy == "Hyperband":
         _check_hyperband(config, definitions)
     _check_libraries(config)
+
+
+def has_end(config: Members) -> bool:
+    """Whether a limit or a criterion ends a tuning job that is no grid."""
+    limits, criteria = config["ResourceLimits"], config.get("TuningJobCompletionCriteria", {})
+    return (
+        not limits.keys().isdisjoint(("MaxNumberOfTrainingJobs", "MaxRuntimeInSeconds"))
+        or "TargetObjectiveMetricValue" in criteria
+        or "MaxNumberOfTrainingJobsNotImproving" in criteria.get("BestObjectiveNotImproving", {})
+        or _converges(config)
+    )
 
 
 def training_jobs(config: Members, definitions: Sequence[Definition]) -> int:
@@ -149,8 +160,8 @@ def _check_combinations(number: int | None, definitions: Sequence[Definition]) -
         )
 
 
-def _check_end(config: Members, number: int | None) -> None:
-    if number is None and not config.get("TuningJobCompletionCriteria") and not _has_time(config):
+def _check_end(config: Members) -> None:
+    if not has_end(config):
         raise ValidationError(
             "ResourceLimits needs MaxNumberOfTrainingJobs: with the strategy"
             f" {config['Strategy']} nothing else ends this tuning job. Or give MaxRuntimeInSeconds or"
@@ -158,8 +169,9 @@ def _check_end(config: Members, number: int | None) -> None:
         )
 
 
-def _has_time(config: Members) -> bool:
-    return "MaxRuntimeInSeconds" in config["ResourceLimits"]
+def _converges(config: Members) -> bool:
+    criteria = config.get("TuningJobCompletionCriteria", {})
+    return bool(criteria.get("ConvergenceDetected", {}).get("CompleteOnConvergence") == "Enabled")
 
 
 def _check_hyperband(config: Members, definitions: Sequence[Definition]) -> None:
@@ -173,8 +185,7 @@ def _check_hyperband(config: Members, definitions: Sequence[Definition]) -> None
 
 def _check_libraries(config: Members) -> None:
     """Refuse what needs a library that is not installed here."""
-    criteria = config.get("TuningJobCompletionCriteria", {})
-    converges = criteria.get("ConvergenceDetected", {}).get("CompleteOnConvergence") == "Enabled"
+    converges = _converges(config)
     if (config["Strategy"] == "Bayesian" or converges) and find_spec("scipy") is None:
         what = "CompleteOnConvergence" if converges else "The strategy Bayesian"
         raise ValidationError(

@@ -15,7 +15,7 @@ from wildsage.services.sagemaker.tuning_algorithms import (
     check_declared,
     check_early_stopping,
 )
-from wildsage.services.sagemaker.tuning_autotune import autotuned
+from wildsage.services.sagemaker.tuning_autotune import autotuned, refuse_examples
 from wildsage.services.sagemaker.tuning_definitions import (
     Definition,
     Members,
@@ -76,6 +76,8 @@ class TuningPlanner:
         specs = [self._declaration(one) for one in given]
         if request.get("Autotune", {}).get("Mode") == "Enabled":
             request = autotuned(request, specs)
+        else:
+            refuse_examples(request)
         request = self._completed(request, specs)
         config, definitions = request["HyperParameterTuningJobConfig"], definitions_of(request)
         for definition, spec in zip(definitions, specs, strict=True):
@@ -198,6 +200,8 @@ def _check_structure(request: Request, definitions: list[Members]) -> None:
             "Provide either TrainingJobDefinition or TrainingJobDefinitions, and"
             f" {'not both' if has_one else 'one of them is needed'}"
         )
+    for one in definitions:
+        _check_resources(one)
     if has_several:
         _check_several(config, definitions, warm="WarmStartConfig" in request)
         return
@@ -215,6 +219,21 @@ def _check_structure(request: Request, definitions: list[Members]) -> None:
         raise ValidationError(
             "HyperParameterTuningJobConfig needs HyperParameterTuningJobObjective: the metric, and whether to"
             " Minimize or Maximize it"
+        )
+
+
+def _check_resources(definition: Members) -> None:
+    """Refuse instances that are said in two places."""
+    flexible = definition.get("HyperParameterTuningResourceConfig", {})
+    if flexible and definition.get("ResourceConfig"):
+        raise ValidationError(
+            "ResourceConfig and HyperParameterTuningResourceConfig say the same: leave one of them out"
+        )
+    both = [name for name in ("InstanceType", "InstanceCount", "VolumeSizeInGB") if name in flexible]
+    if both and "InstanceConfigs" in flexible:
+        raise ValidationError(
+            f"[{', '.join(both)}] of HyperParameterTuningResourceConfig cannot be used with InstanceConfigs: each of"
+            " them has its own"
         )
 
 

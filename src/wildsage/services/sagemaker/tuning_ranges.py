@@ -84,6 +84,10 @@ def _check(one: TunedRange) -> None:
         raise ValidationError(
             f"MinValue [{one.low}] must be less than MaxValue [{one.high}]; make a single value static"
         )
+    if not math.isfinite(high - low):
+        raise ValidationError(
+            f"MinValue [{one.low}] and MaxValue [{one.high}] are too far apart: their difference is no double"
+        )
     if one.scale == "Logarithmic" and low <= 0:
         raise ValidationError(
             f"Logarithmic scaling is for values greater than 0, and MinValue is [{one.low}]"

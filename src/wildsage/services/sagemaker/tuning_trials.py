@@ -25,24 +25,28 @@ class TrialViews:
 
     def summaries(self, job: Resource) -> list[Summary]:
         """Return all trials of a tuning job that have a training job, in the order of their numbers."""
-        found = [self._summary(job, one) for one in self._trials.of(job.key) if one.state != "planned"]
+        definitions = definitions_of(job.body)
+        records = [one for one in self._trials.of(job.key) if one.state != "planned"]
+        found = [self._summary(job, definitions, one) for one in records]
         return [one for one in found if one is not None]
 
     def described(self, job: Resource) -> Summary:
         """Return the members of Describe that trials decide."""
         records = self._trials.of(job.key)
         members: Summary = {**counters(records), "TuningJobCompletionDetails": _completion(job, records)}
-        best = best_of(definitions_of(job.body), records)
+        definitions = definitions_of(job.body)
+        best = best_of(definitions, records)
         if best is not None:
-            members["BestTrainingJob"] = self._summary(job, best)
+            members["BestTrainingJob"] = self._summary(job, definitions, best)
         return members
 
     def overall_best(self, job: Resource, parents: Sequence[Resource]) -> Summary | None:
         """Return the best training job of a tuning job and its parents."""
         found: list[tuple[float, Summary]] = []
         for one in (job, *parents):
-            best = best_of(definitions_of(one.body), self._trials.of(one.key))
-            summary = None if best is None else self._summary(one, best)
+            definitions = definitions_of(one.body)
+            best = best_of(definitions, self._trials.of(one.key))
+            summary = None if best is None else self._summary(one, definitions, best)
             if summary is not None:
                 value = summary["FinalHyperParameterTuningJobObjectiveMetric"]["Value"]
                 found.append((value, {**summary, "TuningJobName": one.key.name}))
@@ -51,11 +55,13 @@ class TrialViews:
         choose = max if definitions_of(job.body)[0].objective["Type"] == "Maximize" else min
         return choose(found, key=lambda one: one[0])[1]
 
-    def _summary(self, job: Resource, trial: TrialRecord) -> Summary | None:
+    def _summary(
+        self, job: Resource, definitions: Sequence[Definition], trial: TrialRecord
+    ) -> Summary | None:
         outcome = trial.outcome or self._now(job.key, trial)
         if outcome is None:
             return None
-        definition = definition_of(definitions_of(job.body), trial)
+        definition = definition_of(definitions, trial)
         summary: Summary = {
             "TrainingJobName": trial.training_job,
             "TrainingJobArn": training_job_arn(job.key, trial),
