@@ -124,7 +124,7 @@ class Lab:
             self.training,
             Searching(),
         )
-        tuner = Tuner(rooms, self._telemetry)
+        tuner = self._tuner = Tuner(rooms, self._telemetry)
         tuner.start()
         try:
             yield tuner
@@ -170,6 +170,11 @@ class Lab:
     async def started(self, count, name="tune"):
         """Wait until so many training jobs run."""
         return await self.until(lambda: len(self.running(name)) >= count and self.running(name))
+
+    async def judged(self, number, reports, name="tune"):
+        """Wait until a running trial was judged by so many reports."""
+        conductor = self._tuner._conductors[self.job(name).key]
+        await self.until(lambda: conductor._judged.get(number) == reports)
 
     async def ended(self, name="tune"):
         statuses = ("Completed", "Failed", "Stopped")

@@ -1,6 +1,7 @@
 """The tuner's loop: which trials there are, when they are stopped, how a tuning job ends."""
 
 import asyncio
+import sqlite3
 
 import pytest
 from tests.services.sagemaker.tuning import several
@@ -9,6 +10,7 @@ from tests.tuning.lab import CONFIG, LIMITS, loss
 from wildsage.core.errors import ServiceError, ValidationError
 from wildsage.store.events import Events
 from wildsage.store.tags import Tags
+from wildsage.tuning import conductor
 
 SERIAL = {f"{LIMITS}.MaxParallelTrainingJobs": 1}
 GRID = {
@@ -339,6 +341,36 @@ class TestEarlyStopping:
         assert lab.reports()[1] == (3.0, 2.0, 1.0)
         assert lab.job().body["ObjectiveStatusCounters"]["Succeeded"] == 5
 
+    def test_one_whose_stop_failed_is_judged_again(self, lab, monkeypatch):
+        changes = {
+            f"{CONFIG}.TrainingJobEarlyStoppingType": "Auto",
+            f"{LIMITS}.MaxNumberOfTrainingJobs": 4,
+            **SERIAL,
+        }
+        stop, failures = lab.training.stop, [sqlite3.OperationalError("disk I/O error")]
+
+        async def failing(context, request):
+            if failures:
+                raise failures.pop()
+            await stop(context, request)
+
+        async def work():
+            await lab.create(changes)
+            for _ in range(3):
+                (one,) = await lab.started(1)
+                await self.curve(lab, one.training_job, [2.0, 1.0])
+                await lab.training.end(one.training_job, 1.0)
+            (bad,) = await lab.started(1)
+            await self.curve(lab, bad.training_job, [2.5])
+            await lab.until(lambda: lab.training.stops == [bad.training_job])  # it reports no more
+            await lab.training.end(bad.training_job, 2.5, status="Stopped")
+            await lab.ended()
+
+        monkeypatch.setattr(lab.training, "stop", failing)
+        monkeypatch.setattr(conductor, "_RETRY_SECONDS", 0.01)
+        carried(lab, work)
+        assert not failures
+
     def test_what_others_reported_outlives_the_server(self, lab):
         changes = {
             f"{CONFIG}.TrainingJobEarlyStoppingType": "Auto",
@@ -394,7 +426,7 @@ class TestEarlyStopping:
                     before = len(lab.training.stops)
                     await lab.training.report(one.training_job, loss(one.point) + 3 - epoch)
                     spent += 1
-                    await asyncio.sleep(0.03)
+                    await lab.judged(one.number, epoch + 1)
                     if len(lab.training.stops) > before:
                         break
                 status = "Stopped" if one.training_job in lab.training.stops else "Completed"

@@ -266,12 +266,12 @@ class Conductor:
         counts = {number: len(values) for number, values in reports.items()}
         if counts == self._judged:
             return
-        self._judged = counts
         known: Reports = {**self._reports_of_ended(), **reports}
         for definition in view.definitions:
             trials = view.of(definition)
             indices = await self._rooms.searching.to_stop(partial(view.question, definition, known))
             await self._stop([trials[index] for index in indices if trials[index].state == "running"], view)
+        self._judged = counts  # only now: where the disk is full, they are judged again
 
     async def _stop(self, trials: list[TrialRecord], view: View) -> None:
         """Stop the training jobs of trials that run."""
