@@ -95,3 +95,12 @@ def test_sdk_v2_tensorflow(server: Live, sdk2: str, tensorflow_image: Path, tmp_
     results = json.loads(run_script(server, sdk2, "v2_tensorflow.py", tmp_path).read_text())
     predictions = np.ravel(results["answer"]["predictions"])
     np.testing.assert_allclose(predictions, results["targets"], atol=0.3)
+
+
+@pytest.mark.frameworks
+def test_sdk_v2_tensorflow_tuner(server: Live, sdk2: str, tensorflow_image: Path, tmp_path: Path):
+    found = json.loads(run_script(server, sdk2, "v2_tensorflow_tuner.py", tmp_path).read_text())
+    assert len(found["jobs"]) == 2
+    assert found["best"] == found["jobs"][found["losses"].index(min(found["losses"]))]
+    for name in found["jobs"]:
+        assert f"model_dir {found['model_dir']}/{name}/model" in log_of(server, name)

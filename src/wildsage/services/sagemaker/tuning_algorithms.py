@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from wildsage.core.errors import ValidationError
+from wildsage.jobs.metrics import InvalidExpressionError, compile_expression
 from wildsage.services.sagemaker.tuning_definitions import Definition, RangeKind, TunedRange
 from wildsage.toolkit.hyperparameters import (
     Boolean,
@@ -44,15 +45,38 @@ def check_custom_objective(definition: Definition) -> None:
     Raises
     ------
     ValidationError
-        With AWS's text.
+        Where none has its name with AWS's text.
     """
     metric = definition.objective["MetricName"]
-    given = [one["Name"] for one in definition.members["AlgorithmSpecification"].get("MetricDefinitions", ())]
-    if metric not in given:
+    definitions = definition.members["AlgorithmSpecification"].get("MetricDefinitions", ())
+    given = [one["Name"] for one in definitions]
+    if given.count(metric) > 1:
+        raise ValidationError(
+            definition.said(
+                f"MetricDefinitions define the objective metric [{metric}] {given.count(metric)} times: define it once"
+            )
+        )
+    if metric in given:
+        _check_group(definition, definitions[given.index(metric)]["Regex"])
+    else:
         raise ValidationError(
             definition.said(
                 "A metric is required for this hyperparameter tuning job objective. Provide a metric in the metric"
                 f" definitions. The objective is [{metric}], the definitions are [{', '.join(given)}]"
+            )
+        )
+
+
+def _check_group(definition: Definition, regex: str) -> None:
+    try:
+        groups: int = compile_expression(regex).groups
+    except InvalidExpressionError:
+        return  # every training job is refused for it
+    if not groups:
+        raise ValidationError(
+            definition.said(
+                f"The Regex [{regex}] of the objective metric [{definition.objective['MetricName']}] has no group: put"
+                " what matches the value in parentheses"
             )
         )
 

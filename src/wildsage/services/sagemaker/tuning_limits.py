@@ -164,7 +164,7 @@ def _check_end(config: Members) -> None:
     if not has_end(config):
         raise ValidationError(
             "ResourceLimits needs MaxNumberOfTrainingJobs: with the strategy"
-            f" {config['Strategy']} nothing else ends this tuning job. Or give MaxRuntimeInSeconds or"
+            f" {config['Strategy']} nothing else ends this tuning job. Or give MaxRuntimeInSeconds or one of"
             " TuningJobCompletionCriteria"
         )
 

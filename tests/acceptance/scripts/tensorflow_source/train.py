@@ -10,6 +10,7 @@ parser = argparse.ArgumentParser()
 parser.add_argument("--epochs", type=int, required=True)
 parser.add_argument("--model_dir")  # the SDK sends a place in S3
 arguments = parser.parse_args()
+print("model_dir", arguments.model_dir)
 
 rows = np.loadtxt(os.path.join(os.environ["SM_CHANNEL_TRAIN"], "train.csv"), delimiter=",", dtype="float32")
 model = tf.keras.Sequential([tf.keras.Input(shape=(3,)), tf.keras.layers.Dense(1)])
