@@ -284,6 +284,28 @@ class TestAutotune:
         criteria = described[CONFIG]["TuningJobCompletionCriteria"]
         assert criteria == {"ConvergenceDetected": {"CompleteOnConvergence": "Enabled"}}
 
+    def test_what_is_described_can_be_asked_for_again(self, tuning):
+        changes = {
+            "Autotune": {"Mode": "Enabled"},
+            f"{CONFIG}.ParameterRanges.AutoParameters": [
+                {"Name": "lr", "ValueHint": "0.01"},
+                {"Name": "name", "ValueHint": "text"},
+            ],
+            "TrainingJobDefinition.ResourceConfig": None,
+            "TrainingJobDefinition.HyperParameterTuningResourceConfig": {
+                "InstanceConfigs": [
+                    {"InstanceType": kind, "InstanceCount": 1, "VolumeSizeInGB": 1}
+                    for kind in ("ml.m5.xlarge", "ml.m4.xlarge")
+                ]
+            },
+        }
+        tuning.create(changed(REQUESTS["curve"], changes))
+        first = tuning.describe()
+        again = {name: first[name] for name in (CONFIG, "TrainingJobDefinition", "Autotune")}
+        tuning.create({"HyperParameterTuningJobName": "again", **again})
+        second = tuning.describe("again")
+        assert {name: second[name] for name in again} == again
+
 
 class TestWarmStart:
     def parent(self, tuning, status="Completed", request=REQUESTS["curve"], name="parent"):

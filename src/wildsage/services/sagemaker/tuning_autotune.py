@@ -32,7 +32,7 @@ def autotuned(request: Request, specs: Sequence[AlgorithmSpec | None]) -> Reques
     Raises
     ------
     ValidationError
-        Where a hyperparameter is given twice.
+        Where there are two examples of a hyperparameter.
     """
     config = dict(request["HyperParameterTuningJobConfig"])
     changed = {**request, "HyperParameterTuningJobConfig": config}
@@ -80,9 +80,14 @@ def _with_ranges(one: Members, given: Members, spec: AlgorithmSpec | None, membe
     """Return a definition with a range for all that is to be searched; the rest of the hints are static."""
     ranges, static = list(ranges_of(given)), dict(one.get("StaticHyperParameters", {}))
     hints = {item["Name"]: item["ValueHint"] for item in given.get("AutoParameters", ())}
-    _check_names([*(item.name for item in ranges), *static, *_names_of_examples(given)])
+    _check_names(_names_of_examples(given))
+    taken = {item.name for item in ranges} | static.keys()
     for name, hint in hints.items():
         found = _range_of(name, hint, spec)
+        if (
+            name in taken
+        ):  # as in what Describe shows of a tuning job with Autotune: it can be asked for again
+            continue
         if found is None:
             static[name] = hint
         else:
@@ -101,8 +106,7 @@ def _check_names(names: Sequence[str]) -> None:
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise ValidationError(
-            f"Hyperparameters [{', '.join(twice)}] are given twice: each is either in AutoParameters, or has a range,"
-            " or is static"
+            f"AutoParameters [{', '.join(twice)}] are given twice: give one example of each hyperparameter"
         )
 
 

@@ -223,11 +223,11 @@ def _check_structure(request: Request, definitions: list[Members]) -> None:
 
 
 def _check_resources(definition: Members) -> None:
-    """Refuse instances that are said in two places."""
+    """Refuse instances that are said in two places, and not alike as Describe says them."""
     flexible = definition.get("HyperParameterTuningResourceConfig", {})
-    if flexible and definition.get("ResourceConfig"):
+    if flexible and definition.get("ResourceConfig", {}) not in ({}, resources_of(definition)):
         raise ValidationError(
-            "ResourceConfig and HyperParameterTuningResourceConfig say the same: leave one of them out"
+            "ResourceConfig and HyperParameterTuningResourceConfig name different instances: leave one of them out"
         )
     both = [name for name in ("InstanceType", "InstanceCount", "VolumeSizeInGB") if name in flexible]
     if both and "InstanceConfigs" in flexible:
