@@ -84,9 +84,7 @@ def _with_ranges(one: Members, given: Members, spec: AlgorithmSpec | None, membe
     taken = {item.name for item in ranges} | static.keys()
     for name, hint in hints.items():
         found = _range_of(name, hint, spec)
-        if (
-            name in taken
-        ):  # as in what Describe shows of a tuning job with Autotune: it can be asked for again
+        if name in taken:  # Describe shows the examples beside what they became, and can be asked for again
             continue
         if found is None:
             static[name] = hint
