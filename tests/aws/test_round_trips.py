@@ -14,6 +14,7 @@ from botocore.parsers import create_parser
 from botocore.serialize import create_serializer
 from tests.aws.generate import Generator, without_namesakes
 from tests.aws.support import SERVICES, botocore_model, request
+from tests.cases import check_each
 
 from wildsage.aws.identify import Identifier
 from wildsage.aws.model import Catalogue
@@ -37,12 +38,11 @@ def spoken():
             yield service, protocol
 
 
-def operations():
-    return [
-        pytest.param(service, protocol, name, id=f"{service}-{protocol}-{name}")
-        for service, protocol in spoken()
-        for name in model_of(service).operation_names
-    ]
+every_protocol = pytest.mark.parametrize(("service", "protocol"), [*spoken()])
+
+
+def operations(*spoken):
+    return [(*spoken, name) for name in model_of(spoken[0]).operation_names]
 
 
 def generator(service, name):
@@ -111,8 +111,12 @@ async def received(http, name=None):
     return call, found, await call.protocol.parse(call, call.service.operation(name or found))
 
 
-@pytest.mark.parametrize(("service", "protocol", "name"), operations())
-def test_a_request_that_botocore_writes_is_read_back_equal(service, protocol, name):
+@every_protocol
+def test_a_request_that_botocore_writes_is_read_back_equal(service, protocol):
+    check_each(check_request, operations(service, protocol))
+
+
+def check_request(service, protocol, name):
     shape = model_of(service).operation_model(name).input_shape
     values = generator(service, name).structure(shape) if shape else {}
     http = serialized(service, protocol, name, values)
@@ -123,8 +127,12 @@ def test_a_request_that_botocore_writes_is_read_back_equal(service, protocol, na
     assert normal(parsed) == (traced(normal(values)) if protocol == "query" else normal(values))
 
 
-@pytest.mark.parametrize(("service", "protocol", "name"), operations())
-def test_a_request_of_required_members_alone_finds_its_operation(service, protocol, name):
+@every_protocol
+def test_a_request_of_required_members_alone_finds_its_operation(service, protocol):
+    check_each(check_least_request, operations(service, protocol))
+
+
+def check_least_request(service, protocol, name):
     shape = model_of(service).operation_model(name).input_shape
     values = generator(service, name).structure(shape, depth=99) if shape else {}
     http = serialized(service, protocol, name, values)
@@ -135,11 +143,12 @@ def test_a_request_of_required_members_alone_finds_its_operation(service, protoc
     assert traced(values).keys() <= parsed.keys()
 
 
-@pytest.mark.parametrize(
-    ("service", "name"),
-    [(service, name) for service in SERVICES for name in model_of(service).operation_names],
-)
-def test_generated_values_break_no_rule_but_patterns(service, name):
+@pytest.mark.parametrize("service", SERVICES)
+def test_generated_values_break_no_rule_but_patterns(service):
+    check_each(check_rules, operations(service))
+
+
+def check_rules(service, name):
     shape = model_of(service).operation_model(name).input_shape
     values = normal(generator(service, name).structure(shape)) if shape else {}
     ours = catalogue.service(service)
@@ -151,8 +160,12 @@ def test_generated_values_break_no_rule_but_patterns(service, name):
         assert all("pattern" in rule for rule in constraints)
 
 
-@pytest.mark.parametrize(("service", "protocol", "name"), operations())
-def test_a_response_is_read_back_equal_by_botocore(service, protocol, name):
+@every_protocol
+def test_a_response_is_read_back_equal_by_botocore(service, protocol):
+    check_each(check_response, operations(service, protocol))
+
+
+def check_response(service, protocol, name):
     model = model_of(service).operation_model(name)
     ours = catalogue.service(service).operation(name)
     values = generator(service, name).structure(model.output_shape) if model.output_shape else {}
@@ -292,16 +305,16 @@ def _least(service, name):
     return generator(service, name).structure(shape, depth=99) if shape else {}
 
 
-def errors():
-    return [
-        pytest.param(service, protocol, shape.error_code, id=f"{service}-{protocol}-{shape.error_code}")
-        for service, protocol in spoken()
-        for shape in model_of(service).error_shapes
-    ]
+@pytest.mark.parametrize(
+    ("service", "protocol"), [pair for pair in spoken() if model_of(pair[0]).error_shapes]
+)
+def test_an_error_is_read_back_equal_by_botocore(service, protocol):
+    check_each(
+        check_error, [(service, protocol, shape.error_code) for shape in model_of(service).error_shapes]
+    )
 
 
-@pytest.mark.parametrize(("service", "protocol", "code"), errors())
-def test_an_error_is_read_back_equal_by_botocore(service, protocol, code):
+def check_error(service, protocol, code):
     model = model_of(service)
     name = model.operation_names[0]
     shape = next(shape for shape in model.error_shapes if shape.error_code == code)

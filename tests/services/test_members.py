@@ -5,6 +5,7 @@ import inspect
 import pkgutil
 
 import pytest
+from tests.cases import check_each
 
 import wildsage.services
 from wildsage.aws.model import Catalogue
@@ -33,16 +34,22 @@ def described():
     return [(service, operation) for service in members.services() for operation in members.tables(service)]
 
 
-@pytest.mark.parametrize(("service", "operation"), implemented())
-def test_every_member_of_an_implemented_operation_has_its_line(service, operation):
+def test_every_member_of_an_implemented_operation_has_its_line():
+    check_each(check_covered, implemented())
+
+
+def check_covered(service, operation):
     found = catalogue.service(service).operation(operation)
 
     assert found is not None, f"{service} has no operation {operation}"
     assert members.uncovered(service, operation, found.input) == []
 
 
-@pytest.mark.parametrize(("service", "operation"), described())
-def test_every_line_names_a_member_of_the_model(service, operation):
+def test_every_line_names_a_member_of_the_model():
+    check_each(check_fresh, described())
+
+
+def check_fresh(service, operation):
     found = catalogue.service(service).operation(operation)
 
     assert found is not None, f"{service} has no operation {operation}"
