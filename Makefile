@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 WORKERS := $(shell echo $$((2 * $$(nproc))))
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 OTHER_TIERS := acceptance or engines or crashes or faults or frameworks
+# Every process that a test starts would compile all modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 PIP_INSTALL := install --quiet --disable-pip-version-check -c constraints.txt
 
 .PHONY: setup test crashes engines faults soak lint check docs demo acceptance frameworks bench bench-data bench-algorithms bench-tuning bench-tuning-peers clean help
