@@ -168,7 +168,7 @@ def test_an_error_that_the_model_does_not_have_is_told_without_a_shape():
         {"End": {"Nonsense": 1}},
         {"Part": {"Bytes": "text"}},
         {"Part": {"Bytes": 5}},
-        {"Part": {"Bytes": bytes(LARGEST_PAYLOAD + 1)}},
+        pytest.param({"Part": {"Bytes": bytes(LARGEST_PAYLOAD + 1)}}, id="too large"),
         {"Headed": {"Where": "x" * 40_000}},
     ],
     ids=lambda fault: str(fault)[:30],

@@ -181,19 +181,19 @@ def test_initialisers_and_rates_of_zero(container):
 
 
 @pytest.mark.parametrize(
-    ("changed", "data", "reason"),
+    ("changed", "labels", "reason"),
     [
-        ({"feature_dim": "70"}, sparse(), "has 80 features, but the hyperparameter feature_dim is 70"),
-        ({"predictor_type": "binary_classifier"}, sparse(), "a binary_classifier takes 0 and 1"),
-        ({"predictor_type": "ranker"}, sparse(), "one of the following: 'binary_classifier', 'regressor'"),
-        ({"linear_init_method": "uniform"}, sparse(), "which needs linear_init_scale: give it a value"),
-        ({"bias_init_method": "constant"}, sparse(), "which needs bias_init_value: give it a value"),
-        ({"factors_lr": "-1"}, sparse(), "for the 'factors_lr' hyperparameter"),
-        ({}, write_sparse(ROWS), "Every record needs one label; found 0"),
+        ({"feature_dim": "70"}, LABELS, "has 80 features, but the hyperparameter feature_dim is 70"),
+        ({"predictor_type": "binary_classifier"}, LABELS, "a binary_classifier takes 0 and 1"),
+        ({"predictor_type": "ranker"}, LABELS, "one of the following: 'binary_classifier', 'regressor'"),
+        ({"linear_init_method": "uniform"}, LABELS, "which needs linear_init_scale: give it a value"),
+        ({"bias_init_method": "constant"}, LABELS, "which needs bias_init_value: give it a value"),
+        ({"factors_lr": "-1"}, LABELS, "for the 'factors_lr' hyperparameter"),
+        ({}, None, "Every record needs one label; found 0"),
     ],
 )
-def test_what_the_user_did_wrong_is_said(container, changed, data, reason):
-    container.prepare(SENT | changed, {"train": Files(None, {"a": data})})
+def test_what_the_user_did_wrong_is_said(container, changed, labels, reason):
+    container.prepare(SENT | changed, {"train": Files(None, {"a": write_sparse(ROWS, labels)})})
     assert container.train_here()[0] == 2
     assert reason in container.failure
 
