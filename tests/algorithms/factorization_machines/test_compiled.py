@@ -1,12 +1,13 @@
 """The compiled kernel beside the numpy code that it stands for."""
 
+import functools
 import importlib.util
 
 import numpy as np
 import pytest
 from tests.algorithms.factorization_machines.data import digits, ratings
 
-from wildsage.algorithms.factorization_machines import FactorizationMachines, kernel
+from wildsage.algorithms.factorization_machines import FactorizationMachines
 from wildsage.algorithms.factorization_machines.adam import Settings, Terms
 from wildsage.algorithms.factorization_machines.artifact import decode
 from wildsage.algorithms.factorization_machines.compiled import (
@@ -35,6 +36,12 @@ with_numba = pytest.mark.skipif(
 )
 
 
+@functools.cache
+def kernel():
+    """The module of the kernels: whoever uses it first waits for numba."""
+    return importlib.import_module("wildsage.algorithms.factorization_machines.kernel")
+
+
 def some_rows(count, *, repeats=False, seed=0):
     """Rows of 0 to 5 entries, in any order; `repeats`: many have a column twice.
 
@@ -58,13 +65,13 @@ def learner(predictor, settings, factors=FACTORS):
 
 
 def arranged(stretch, size):
-    return Arranger(kernel.arrange, WIDTH).arranged(stretch, size)
+    return Arranger(kernel().arrange, WIDTH).arranged(stretch, size)
 
 
 def assert_same_steps(predictor, settings, rows, size=16, factors=FACTORS):
     ours, oracle = (learner(predictor, settings, factors) for _ in range(2))
-    steps = CompiledSteps(ours, kernel.take_steps)
-    arranger = Arranger(kernel.arrange, WIDTH)
+    steps = CompiledSteps(ours, kernel().take_steps)
+    arranger = Arranger(kernel().arrange, WIDTH)
     for epoch in range(2):
         stretch = Stretch(rows, np.random.default_rng(epoch).permutation(len(rows)))
         tallies = steps.tallies(arranger.arranged(stretch, size), size)
@@ -95,7 +102,7 @@ def test_factors_fill_their_lanes_or_do_not(factors):
 
 def test_dense_stretches_may_come_between_sparse_ones():
     ours, oracle = (learner("regressor", SETTINGS["decays"]) for _ in range(2))
-    rows, steps = some_rows(32), CompiledSteps(ours, kernel.take_steps)
+    rows, steps = some_rows(32), CompiledSteps(ours, kernel().take_steps)
     dense = Rows(rows.features.dense(), rows.labels)
     for _ in range(2):
         steps.tallies(arranged(Stretch(rows, np.arange(32)), 32), 32)
@@ -108,10 +115,10 @@ def test_dense_stretches_may_come_between_sparse_ones():
 @with_numba
 @pytest.mark.parametrize("predictor", PREDICTORS)
 def test_the_kernel_is_the_python_that_it_is_written_in(predictor, monkeypatch):
-    for name, function in vars(kernel).copy().items():
+    for name, function in vars(kernel()).copy().items():
         if hasattr(function, "py_func"):
-            monkeypatch.setattr(kernel, name, function.py_func)
-    assert not hasattr(kernel.take_steps, "py_func")
+            monkeypatch.setattr(kernel(), name, function.py_func)
+    assert not hasattr(kernel().take_steps, "py_func")
     assert_same_steps(predictor, SETTINGS["clipped"], some_rows(40))
 
 
@@ -126,7 +133,7 @@ def test_rows_that_are_better_off_with_numpy():
 
 def test_training_that_diverges_is_seen():
     steps = CompiledSteps(
-        learner("regressor", Settings(Terms(1e30, 1e30, 1e30), Terms(0, 0, 0))), kernel.take_steps
+        learner("regressor", Settings(Terms(1e30, 1e30, 1e30), Terms(0, 0, 0))), kernel().take_steps
     )
     tallies = steps.tallies(arranged(Stretch(some_rows(64), np.arange(64)), 16), 16)
     assert np.isfinite(tallies[0]).all()
@@ -176,7 +183,7 @@ def test_a_rehearsal_takes_a_step():
     calls = []
     rehearse_steps(lambda *arguments: calls.append(arguments))
     (arguments,) = calls
-    kernel.take_steps(*arguments)
+    kernel().take_steps(*arguments)
     assert arguments[-1].tolist() != [[0, 0, 0]]
 
 
@@ -184,5 +191,5 @@ def test_a_rehearsal_arranges_a_row():
     calls = []
     rehearse_arrange(lambda *arguments: calls.append(arguments))
     (arguments,) = calls
-    kernel.arrange(*arguments)
+    kernel().arrange(*arguments)
     assert arguments[-1].counts.tolist() == [1]
