@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 WORKERS := $(shell echo $$((2 * $$(nproc))))
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 OTHER_TIERS := acceptance or engines or crashes or faults or frameworks
+# All in these folders is of other tiers, and takes seconds to import.
+OTHER_FOLDERS := --ignore=tests/acceptance --ignore=tests/faults
 # Every process that a test starts would compile all modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 PIP_INSTALL := install --quiet --disable-pip-version-check -c constraints.txt
@@ -24,7 +26,7 @@ $(VENV)/ready: pyproject.toml constraints.txt
 	touch $@
 
 test: setup      ## the tests (under five minutes)
-	$(ONE_THREAD) $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not ($(OTHER_TIERS))" $(ARGS)
+	$(ONE_THREAD) $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not ($(OTHER_TIERS))" $(OTHER_FOLDERS) $(ARGS)
 
 crashes: setup   ## the quick form of the fault tests: processes killed, disks full (some minutes)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m crashes tests $(ARGS)

@@ -21,12 +21,20 @@ from wildsage.images.frameworks import environment_spec
 from wildsage.images.remote_functions import DEFAULT_IMAGE
 from wildsage.store.layout import Layout
 
+FOLDER = Path(__file__).parent
 CLIENTS = {
     "sdk2": "WILDSAGE_SDK2_PYTHON",
     "sdk3": "WILDSAGE_SDK3_PYTHON",
     "boto3-old": "WILDSAGE_BOTO3_OLD_PYTHON",
     "notebook": "WILDSAGE_NOTEBOOK_PYTHON",
 }
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is here and says nothing else: `make test` does not look into this folder."""
+    for item in items:
+        if item.path.is_relative_to(FOLDER) and item.get_closest_marker("frameworks") is None:
+            item.add_marker(pytest.mark.acceptance)
 
 
 def _client_python(name: str) -> Path:
