@@ -1,16 +1,18 @@
 """Fixtures that every room's tests share."""
 
+import functools
 import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from botocore.loaders import JSONFileLoader
 from hypothesis import HealthCheck, settings
 
+from wildsage.aws import model
 from wildsage.core.context import RequestContext
 from wildsage.store.database import Database
-
 
 # How long an example takes says how busy the machine is.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -28,6 +30,16 @@ class FakeClock:
 
     def monotonic(self) -> float:
         return self.time
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _models_read_once() -> Iterator[None]:
+    """Share what clients and servers read of botocore's data: many are made, and reading takes most of their time."""
+    read = functools.cache(JSONFileLoader().load_file)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(JSONFileLoader, "load_file", lambda _loader, path: read(path))
+        patch.setattr(model, "_read_service", functools.cache(model._read_service))
+        yield
 
 
 @pytest.fixture
