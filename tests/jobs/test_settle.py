@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import time
 
 import pytest
 from tests.jobs.platform import play
@@ -85,11 +86,13 @@ def test_a_folder_that_cannot_be_put_away_at_once_is_tried_again_and_given_up_at
     monkeypatch.setattr("wildsage.jobs.settle._TIDY_PAUSE_SECONDS", 0.01)
     tried, keep = [], KeptRuns.keep
 
-    def in_trouble(kept, *arguments):
+    def in_trouble(kept, run, *arguments):
         tried.append(True)
         if len(tried) <= troubles:
             raise OSError(errno.EBUSY, "Device or resource busy")
-        return keep(kept, *arguments)
+        while run.is_alive():  # its supervisor writes there still, and might be one trouble more
+            time.sleep(0.01)
+        return keep(kept, run, *arguments)
 
     monkeypatch.setattr(KeptRuns, "keep", in_trouble)
 
