@@ -152,13 +152,13 @@ class House:
         resource = self.resources.get(self.key(name))
         return None if resource is None else resource.status
 
-    async def until(self, condition, seconds=8.0):
+    async def until(self, condition, seconds=30.0):
         deadline = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < deadline, f"not within {seconds} s"
             await asyncio.sleep(0.01)
 
-    async def until_status(self, name, status, seconds=8.0):
+    async def until_status(self, name, status, seconds=30.0):
         await self.until(lambda: self.status(name) == status, seconds)
 
     async def call(self, name, body=b"who"):

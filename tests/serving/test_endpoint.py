@@ -13,7 +13,7 @@ from wildsage.supervisor.folder import RunFolder
 
 
 def run(scenario):
-    return asyncio.run(asyncio.wait_for(scenario, 40))
+    return asyncio.run(asyncio.wait_for(scenario, 60))
 
 
 def body_of(house, name):
