@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from sklearn.datasets import load_breast_cancer
-from tests.hosts import addresses
 
 from wildsage.images.program import runtime_command
-from wildsage.toolkit.local import Files, LocalContainer
+from wildsage.toolkit.local import Files, LocalContainer, loopback_addresses
 
 pytestmark = pytest.mark.acceptance
 
@@ -44,7 +43,7 @@ def test_hosts_of_an_old_tag_make_one_model_together(old_xgboost_image: Path, tm
     features, labels = load_breast_cancer(return_X_y=True)
     rows = np.column_stack([labels, features]).astype(np.float32)
     validation = Files("text/csv", {"v.csv": as_csv(rows[:100])})
-    hosts = addresses(2)
+    hosts = loopback_addresses(2)
     containers = [LocalContainer(MODULE, tmp_path / host) for host in hosts]
     for number, container in enumerate(containers):
         train = Files("text/csv", {"t.csv": as_csv(rows[100 + number :: 2])})

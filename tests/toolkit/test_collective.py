@@ -3,13 +3,13 @@ import threading
 
 import numpy as np
 import pytest
-from tests.hosts import addresses
 
 from wildsage.toolkit import collective
 from wildsage.toolkit.collective import join
 from wildsage.toolkit.errors import PlatformError
+from wildsage.toolkit.local import loopback_addresses
 
-HOSTS = addresses(3)
+HOSTS = loopback_addresses(3)
 
 
 @pytest.fixture

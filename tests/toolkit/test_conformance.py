@@ -1,12 +1,15 @@
 """The suite finds what is wrong: each of its newer checks fails on an algorithm that breaks the rule."""
 
+import json
 from dataclasses import replace
+from subprocess import CompletedProcess
 
 import numpy as np
 import pytest
 
 from wildsage.toolkit.conformance import AlgorithmConformance
 from wildsage.toolkit.conformance.declaration import estimator_of, refused_values
+from wildsage.toolkit.conformance.hosts import distance, grouped_alike
 from wildsage.toolkit.conformance.samples import dense_bodies, read_numbers, sample_channels, sparse_bodies
 from wildsage.toolkit.hyperparameters import (
     Boolean,
@@ -91,6 +94,30 @@ def test_a_default_that_training_refuses():
 def test_a_declaration_of_another_package():
     with pytest.raises(AssertionError):
         Suite().test_the_declaration_names_its_package(replace(SPEC, module="kmeans"))
+
+
+def alone(containers):
+    """Train as what does not know of other hosts: each on its own rows, and the first writes."""
+    for each in containers:
+        host = {"current_host": "algo-1", "hosts": ["algo-1"]}
+        (each.paths.config / "resourceconfig.json").write_text(json.dumps(host))
+    done = [CompletedProcess([], *each.train_here()) for each in containers]
+    (containers[1].paths.model / "model_algo-1").unlink()
+    return done
+
+
+def test_a_host_that_loses_the_rows_of_the_others(trained, tmp_path, monkeypatch):
+    monkeypatch.setattr("wildsage.toolkit.conformance.hosts.train_together", alone)
+    with pytest.raises(AssertionError, match="of one host"):
+        Suite().test_two_hosts_reach_the_quality_of_one(SPEC, trained, tmp_path)
+
+
+def test_groups_are_compared_by_their_rows():
+    one = np.float32([0, 0, 1, 1])
+    assert grouped_alike(one, 1 - one) == 1
+    assert grouped_alike(one, np.float32([0, 0, 0, 1])) == 0.75
+    assert grouped_alike(one, np.zeros(4)) == grouped_alike(np.zeros(4), one) == 0.5
+    assert distance(np.float32([1, 3]), np.float32([1, 2])) == 0.25
 
 
 def test_an_answer_that_is_no_number():

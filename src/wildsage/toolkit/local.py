@@ -12,6 +12,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -151,6 +152,18 @@ class LocalContainer:
 
     def _environment(self, extra: Mapping[str, str]) -> dict[str, str]:
         return {"PATH": os.environ.get("PATH", ""), "SAGEMAKER_BASE_DIR": str(self.paths.base), **extra}
+
+
+def loopback_addresses(count: int) -> tuple[str, ...]:
+    """Return addresses for the hosts of a job on this machine, others than another process gets: 254 at most."""
+    pid = os.getpid()
+    return tuple(f"127.{pid // 250 % 250 + 1}.{pid % 250 + 1}.{number}" for number in range(1, count + 1))
+
+
+def train_together(containers: Sequence[LocalContainer]) -> list[subprocess.CompletedProcess[str]]:
+    """Run ``train`` of all hosts of a job at the same time, to their ends."""
+    with ThreadPoolExecutor(len(containers)) as pool:
+        return list(pool.map(LocalContainer.train, containers))
 
 
 @dataclass(frozen=True, slots=True)

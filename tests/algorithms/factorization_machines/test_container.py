@@ -2,14 +2,12 @@
 
 import json
 import re
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import roc_auc_score
 from tests.algorithms.factorization_machines.data import digits, ratings
-from tests.hosts import addresses
 
 from wildsage.algorithms.factorization_machines import SPEC, FactorizationMachines
 from wildsage.algorithms.factorization_machines.artifact import decode, encode
@@ -17,7 +15,7 @@ from wildsage.algorithms.factorization_machines.machine import Machine
 from wildsage.formats.recordio_protobuf import write_dense, write_sparse
 from wildsage.formats.sparse import SparseRows, from_dense, take_rows
 from wildsage.toolkit.errors import UserError
-from wildsage.toolkit.local import Files, LocalContainer
+from wildsage.toolkit.local import Files, LocalContainer, loopback_addresses, train_together
 
 MODULE = "wildsage.algorithms.factorization_machines"
 TRAIN, TEST = digits()
@@ -136,17 +134,15 @@ def test_the_order_of_a_rows_keys_and_their_splitting_make_no_difference(tmp_pat
     np.testing.assert_allclose(models[0].weights, models[1].weights, atol=1e-5)
 
 
-@pytest.mark.parametrize("epochs", ["1", "3"])
-def test_two_hosts_find_what_one_finds(tmp_path, epochs):
-    hosts = addresses(2)
-    changed = {"epochs": epochs, "factors_lr": "0.01", "linear_lr": "0.01"}
+def test_two_hosts_find_what_one_finds(tmp_path):
+    hosts = loopback_addresses(2)
+    changed = {"epochs": "3", "factors_lr": "0.01", "linear_lr": "0.01"}
     test = Files(None, {"a": sparse(5000)})
     containers = [LocalContainer(MODULE, tmp_path / host) for host in hosts]
     for number, container in enumerate(containers):
         train = Files(None, {"part": sparse((0, 4000)[number], (4000, 5000)[number])})  # one has more
         container.prepare(SENT | changed, {"train": train, "test": test}, hosts, current=number)
-    with ThreadPoolExecutor() as pool:
-        done = list(pool.map(LocalContainer.train, containers))
+    done = train_together(containers)
     assert [each.returncode for each in done] == [0, 0], done[0].stdout + done[1].stdout
     assert list(containers[1].paths.model.iterdir()) == []
     alone = LocalContainer(MODULE, tmp_path / "alone")
@@ -156,14 +152,13 @@ def test_two_hosts_find_what_one_finds(tmp_path, epochs):
 
 
 def test_a_host_without_objects_takes_part(tmp_path):
-    hosts = addresses(2)
+    hosts = loopback_addresses(2)
     containers = [LocalContainer(MODULE, tmp_path / host) for host in hosts]
     for number, container in enumerate(containers):
         files = {"part": sparse(0, 1000)} if number else {}
         container.prepare(SENT, {"train": Files(None, files)}, hosts, current=number)
         (container.paths.data / "train").mkdir(parents=True, exist_ok=True)
-    with ThreadPoolExecutor() as pool:
-        done = list(pool.map(LocalContainer.train, containers))
+    done = train_together(containers)
     assert [each.returncode for each in done] == [0, 0], done[0].stdout + done[1].stdout
     assert model_of(containers[0]).weights.shape == (80, 5)
 

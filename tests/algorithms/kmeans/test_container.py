@@ -1,13 +1,10 @@
 """K-Means through its container, as the SDK uses it."""
 
 import json
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits
-from tests.hosts import addresses
 
 from wildsage.formats.ndarray import read_ndarrays, write_ndarrays
 from wildsage.formats.protobuf import Record, Tensor, decode_record, encode_record
@@ -100,27 +97,6 @@ def test_what_the_user_did_wrong_is_said(container, hyperparameters, channel, re
     container.prepare(hyperparameters, {"train": channel})
     assert container.train().returncode == 2
     assert reason in container.failure
-
-
-def test_two_hosts_make_one_model(tmp_path):
-    """Each has half of the rows; the first writes centres of all of them."""
-    digits = load_digits().data.astype(np.float32)
-    hosts = addresses(2)
-    containers = [LocalContainer(MODULE, tmp_path / host) for host in hosts]
-    for number, container in enumerate(containers):
-        channels = {
-            "train": Files(None, {"part": write_dense(digits[number::2])}),
-            "test": Files(None, {"all": write_dense(digits)}),
-        }
-        container.prepare({"k": "10", "feature_dim": "64"}, channels, hosts, current=number)
-    with ThreadPoolExecutor() as pool:
-        done = list(pool.map(LocalContainer.train, containers))
-    assert [each.returncode for each in done] == [0, 0], done[0].stdout + done[1].stdout
-    assert list(containers[1].paths.model.iterdir()) == []
-    (centres,), _ = read_ndarrays((containers[0].paths.model / "model_algo-1").read_bytes())
-    full = KMeans(10, n_init=10, random_state=0).fit(digits).inertia_ / len(digits)
-    assert float(done[0].stdout.split("test msd <loss>=")[1].split()[0]) < 1.03 * full
-    assert centres.shape == (10, 64)
 
 
 def test_sparse_and_dense_records_give_the_same_model(tmp_path):

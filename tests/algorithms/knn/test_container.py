@@ -2,21 +2,19 @@
 
 import json
 import re
-from concurrent.futures import ThreadPoolExecutor
 
 import faiss
 import numpy as np
 import pytest
 from sklearn.datasets import load_diabetes, load_digits
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
-from tests.hosts import addresses
 
 from wildsage.algorithms.knn import KNN, SPEC
 from wildsage.formats import extras, protobuf
 from wildsage.formats.recordio import read_records
 from wildsage.formats.recordio_protobuf import write_dense, write_sparse
 from wildsage.formats.sparse import from_dense
-from wildsage.toolkit.local import Files, LocalContainer
+from wildsage.toolkit.local import Files, LocalContainer, loopback_addresses, train_together
 
 MODULE = "wildsage.algorithms.knn"
 DIGITS, CLASSES = (part.astype(np.float32) for part in load_digits(return_X_y=True))
@@ -212,23 +210,8 @@ def test_cosine_answers_similarities_the_largest_first():
     assert answer["labels"].tolist() == [[0, 1, 3]]
 
 
-def test_two_hosts_reach_the_quality_of_one(tmp_path):
-    hosts = addresses(2)
-    containers = [LocalContainer(MODULE, tmp_path / host) for host in hosts]
-    for number, each in enumerate(containers):
-        part = slice(300 + number, None, 2)
-        shard = Files(None, {"part": write_dense(DIGITS[part], CLASSES[part])})
-        each.prepare(SENT, {"train": shard, "test": DATA["test"]}, hosts, current=number)
-        distribute(each, "ShardedByS3Key")
-    logs = together(containers)
-    assert logged(logs[0], "test:accuracy") > PEER - 0.02
-    for host in hosts:
-        assert f"Got reservoir sample from {host}: data=(500, 64)" in logs[0]
-    assert list(containers[1].paths.model.iterdir()) == []
-
-
 def test_hosts_that_have_the_same_rows_do_not_draw_one_twice(tmp_path):
-    hosts = addresses(2)
+    hosts = loopback_addresses(2)
     containers = [LocalContainer(MODULE, tmp_path / host) for host in hosts]
     for number, each in enumerate(containers):
         each.prepare(SENT | {"sample_size": "1497"}, {"train": DATA["train"]}, hosts, current=number)
@@ -248,8 +231,7 @@ def distribute(container, distribution):
 
 
 def together(containers):
-    with ThreadPoolExecutor() as pool:
-        done = list(pool.map(LocalContainer.train, containers))
+    done = train_together(containers)
     assert [each.returncode for each in done] == [0] * len(done), "".join(each.stdout for each in done)
     return [each.stdout for each in done]
 

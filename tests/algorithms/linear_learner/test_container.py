@@ -3,19 +3,17 @@
 import json
 import re
 import zipfile
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
-from tests.hosts import addresses
 
 from wildsage.algorithms.linear_learner import SPEC
 from wildsage.formats.ndarray import read_ndarrays, write_ndarrays
 from wildsage.formats.recordio_protobuf import write_dense, write_sparse
 from wildsage.formats.sparse import from_dense
 from wildsage.formats.zip_files import write_zip
-from wildsage.toolkit.local import Files, LocalContainer
+from wildsage.toolkit.local import Files, LocalContainer, loopback_addresses, train_together
 
 MODULE = "wildsage.algorithms.linear_learner"
 MEMBERS = ["additional-params.json", "manifest.json", "mx-mod-symbol.json", "mx-mod-0000.params"]
@@ -216,7 +214,7 @@ def test_two_hosts_with_parts_reach_the_quality_of_one(tmp_path, hyperparameters
 
     alone = LocalContainer(MODULE, tmp_path / "alone")
     expected = logged(trained(alone, hyperparameters, split(data, "train", "validation")))
-    hosts = addresses(2)
+    hosts = loopback_addresses(2)
     containers = [LocalContainer(MODULE, tmp_path / host) for host in hosts]
     for number, container in enumerate(containers):
         # The SDK deals every channel out by key; the second host has more rows than the first.
@@ -228,8 +226,7 @@ def test_two_hosts_with_parts_reach_the_quality_of_one(tmp_path, hyperparameters
             "validation": records(data, validation),
         }
         container.prepare(hyperparameters, channels, hosts, current=number)
-    with ThreadPoolExecutor() as pool:
-        done = list(pool.map(LocalContainer.train, containers))
+    done = train_together(containers)
     assert [each.returncode for each in done] == [0, 0], done[0].stdout + done[1].stdout
     assert list(containers[1].paths.model.iterdir()) == []
     assert logged(done[0].stdout) == pytest.approx(expected, rel=0.01)
@@ -303,7 +300,7 @@ def test_a_model_that_is_none_ends_the_server(container, content, reason):
 
 
 def test_a_host_without_objects_helps_with_nothing(tmp_path):
-    hosts = addresses(2)
+    hosts = loopback_addresses(2)
     containers = [LocalContainer(MODULE, tmp_path / host) for host in hosts]
     for number, container in enumerate(containers):
         channels = (
@@ -312,7 +309,6 @@ def test_a_host_without_objects_helps_with_nothing(tmp_path):
             else dict.fromkeys(("train", "validation"), Files(None, {}))
         )
         container.prepare(BINARY | {"feature_dim": "auto"}, channels, hosts, current=number)
-    with ThreadPoolExecutor() as pool:
-        done = list(pool.map(LocalContainer.train, containers))
+    done = train_together(containers)
     assert [each.returncode for each in done] == [0, 0], done[0].stdout + done[1].stdout
     assert float(re.search(r"validation roc_auc_score <score>=(\S+)", done[0].stdout)[1]) > 0.98

@@ -2,17 +2,15 @@
 
 import json
 import re
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from tests.hosts import addresses
 
 from wildsage.algorithms.randomcutforest import SPEC, RandomCutForest
 from wildsage.formats.recordio_protobuf import write_dense, write_sparse
 from wildsage.formats.sparse import from_dense
 from wildsage.toolkit.conformance import read_numbers, to_csv
-from wildsage.toolkit.local import Files, LocalContainer
+from wildsage.toolkit.local import Files, LocalContainer, loopback_addresses, train_together
 
 MODULE = "wildsage.algorithms.randomcutforest"
 # What sagemaker.RandomCutForest().fit(record_set) sends, beside the content type that is not sent.
@@ -135,13 +133,12 @@ def test_every_form_of_the_data_gives_the_same_model(tmp_path, kind):
 
 def test_three_hosts_find_what_one_finds(tmp_path):
     """The third has no object."""
-    hosts = addresses(3)
+    hosts = loopback_addresses(3)
     containers = [LocalContainer(MODULE, tmp_path / host) for host in hosts]
     for number, container in enumerate(containers):
         part = {"part": write_dense(ROWS[number::2])} if number < 2 else {}
         container.prepare(SENT, {"train": Files(None, part), "test": TEST}, hosts, current=number)
-    with ThreadPoolExecutor() as pool:
-        done = list(pool.map(LocalContainer.train, containers))
+    done = train_together(containers)
     assert [each.returncode for each in done] == [0] * 3, done[0].stdout + done[1].stdout
     assert [len(list(each.paths.model.iterdir())) for each in containers] == [1, 0, 0]
     assert measured(done[0].stdout)["test:f1"] > 0.7

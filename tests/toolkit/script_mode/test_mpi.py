@@ -9,14 +9,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from tests.hosts import addresses
 
+from wildsage.toolkit.local import loopback_addresses
 from wildsage.toolkit.script_mode import mpi, peers
 from wildsage.toolkit.script_mode.errors import DistributionError
 from wildsage.toolkit.script_mode.mpi import Launch, Mpirun
 from wildsage.toolkit.script_mode.overlay import Overlay
 
-HOSTS = list(addresses(12)[9:11])
+HOSTS = list(loopback_addresses(12)[9:11])
 FACTS = {
     "additional_framework_parameters": {"sagemaker_mpi_num_of_processes_per_host": 2},
     "distribution_hosts": ["algo-1", "algo-2"],

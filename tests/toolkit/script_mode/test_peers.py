@@ -11,13 +11,13 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tests.hosts import NETWORK
 
+from wildsage.toolkit.local import loopback_addresses
 from wildsage.toolkit.script_mode import peers
 from wildsage.toolkit.script_mode.distribution import port_of_job
 from wildsage.toolkit.script_mode.errors import DistributionError
 
-HOST = f"{NETWORK}.7"
+HOST = loopback_addresses(7)[-1]
 SERVE = """
 import os, pathlib, sys
 from wildsage.toolkit.script_mode.peers import PeerServer

@@ -4,12 +4,11 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from tests.hosts import NETWORK
 
+from wildsage.toolkit.local import loopback_addresses
 from wildsage.toolkit.script_mode.distribution import meeting_point
 
-"""Of this process: others may run such tests at the same time."""
-HOSTS = [f"{NETWORK}.1", f"{NETWORK}.2"]
+HOSTS = list(loopback_addresses(2))
 
 # As AWS's example of distributed XGBoost in script mode has it.
 BOOST = """
@@ -84,7 +83,7 @@ def test_a_host_without_data_ends_and_the_other_saves_the_model(run_both):
 def test_each_script_is_told_the_same_meeting_point(run_both):
     _, done = run_both("import os; print(os.environ['MASTER_ADDR'], os.environ['MASTER_PORT'])")
     assert done[0].stdout == done[1].stdout
-    assert done[0].stdout.startswith(f"{NETWORK}.1 ")
+    assert done[0].stdout.startswith(f"{HOSTS[0]} ")
 
 
 def test_torchrun_of_a_driver_gets_a_port_of_the_job(container, tmp_path):

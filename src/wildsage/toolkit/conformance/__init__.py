@@ -7,6 +7,7 @@ A new algorithm passes it before its author writes a test::
 """
 
 from wildsage.toolkit.conformance.declaration import DeclarationConformance
+from wildsage.toolkit.conformance.hosts import HostsConformance
 from wildsage.toolkit.conformance.odd_data import OddDataConformance
 from wildsage.toolkit.conformance.samples import read_numbers, sample_rows, to_csv
 from wildsage.toolkit.conformance.serving import ServingConformance
@@ -16,6 +17,6 @@ __all__ = ["AlgorithmConformance", "read_numbers", "sample_rows", "to_csv"]
 
 
 class AlgorithmConformance(
-    DeclarationConformance, TrainingConformance, OddDataConformance, ServingConformance
+    DeclarationConformance, TrainingConformance, HostsConformance, OddDataConformance, ServingConformance
 ):
     """Subclass it and set `module`."""
