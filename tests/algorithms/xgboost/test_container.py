@@ -276,6 +276,55 @@ def test_a_checkpoint_is_resumed_to_the_same_model(tmp_path):
     np.testing.assert_allclose(models[0], models[1], rtol=1e-6)
 
 
+UPDATE = {"process_type": "update", "updater": "refresh,prune"}
+
+
+def test_trees_of_a_checkpoint_are_updated(container):
+    x, y, _, _ = split(load_diabetes())
+    container.paths.config.mkdir(parents=True)
+    (container.paths.config / "checkpointconfig.json").write_text('{"LocalPath": "/opt/ml/checkpoints"}')
+    assert run(container, {"num_round": "3"}, csv(x, y))[0] == 0
+    code, log = run(container, UPDATE | {"num_round": "6"}, csv(x, y))
+    assert code == 0, log
+    assert booster(container).num_boosted_rounds() == 3
+    assert run(container, UPDATE | {"num_round": "10"}, csv(x, y))[0] == 2
+    assert "boosting rounds can not exceed previous training rounds" in container.failure
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        (UPDATE, "'process_type'"),
+        ({"process_type": "update"}, "'process_type'"),
+        ({"updater": "refresh"}, "Set `process_type` to `update`"),
+        ({"tree_method": "exact", "max_depth": "0"}, "max_depth"),
+        (
+            {"tree_method": "exact", "sampling_method": "gradient_based", "subsample": "0.5"},
+            "sampling_method",
+        ),
+        ({"max_bin": "1"}, "max_bin"),
+        ({"max_leaves": "99999999999"}, "max_leaves"),
+        ({"max_delta_step": "1e39"}, "max_delta_step"),
+        ({"scale_pos_weight": "1e39"}, "scale_pos_weight"),
+    ],
+)
+def test_settings_that_cannot_work_are_the_users_mistakes(container, given, named):
+    x, y, _, _ = split(load_diabetes())
+    code, log = run(container, {"num_round": "2", **given}, csv(x, y))
+    assert code == 2, log
+    assert named in container.failure
+
+
+def test_early_stopping_follows_a_metric_with_a_number(container):
+    x, y, vx, vy = split(load_diabetes())
+    given = {"num_round": "200", "eval_metric": "tweedie-nloglik@1.2", "objective": "reg:tweedie"}
+    code, log = run(container, given | {"early_stopping_rounds": "2"}, csv(x, y), csv(vx, vy))
+    assert code == 0, log
+    losses = history(log, "validation-tweedie-nloglik")
+    assert len(losses) < 200
+    assert booster(container).num_boosted_rounds() == int(np.argmin(losses)) + 1
+
+
 def test_sigterm_keeps_the_model_where_the_user_wishes_so(container):
     x, y, _, _ = split(load_diabetes())
     container.prepare(

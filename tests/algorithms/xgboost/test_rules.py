@@ -26,8 +26,11 @@ def test_aliases_reach_the_library_by_its_own_names(spec):
     ("given", "rule"),
     [
         ({"objective": "multi:softmax"}, "'num_class'"),
+        ({"num_class": "3"}, "'num_class'"),
+        ({"objective": "binary:logistic", "num_class": "2"}, "'num_class'"),
         ({"eval_metric": "auc"}, "'auc' can only be applied for classification and ranking"),
         ({"eval_metric": "aft-nloglik"}, "'survival:aft'"),
+        ({"eval_metric": "interval-regression-accuracy"}, "'survival:aft'"),
         ({"eval_metric": "rmse,speed"}, "for the 'eval_metric' hyperparameter"),
         ({"updater": "grow_colmaker,grow_histmaker"}, "Only one tree grow plugin"),
         ({"updater": "shotgun"}, "need booster 'gblinear'"),

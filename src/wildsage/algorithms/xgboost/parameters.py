@@ -55,7 +55,7 @@ def metrics_of(values: Mapping[str, Any]) -> Metrics:
     return Metrics(
         tuple(name for name in names if name not in CUSTOM),
         tuple(name for name in names if name in CUSTOM),
-        followed[-1] if followed else None,
+        metric_name(followed[-1]) if followed else None,
     )
 
 

@@ -34,6 +34,9 @@ def _check_objective(values: Mapping[str, Any]) -> list[str]:
     objective = values.get("objective", DEFAULT)
     if objective in MULTI_CLASS and "num_class" not in values:
         return [f"Require input for parameter 'num_class' for multi-classification (objective '{objective}')"]
+    if objective not in MULTI_CLASS and "num_class" in values:
+        rule = f"'num_class' is for multi-classification, but the objective is '{objective}'"
+        return [f"{rule}: remove num_class, or choose 'multi:softmax' or 'multi:softprob'"]
     return []
 
 
@@ -46,10 +49,11 @@ def _check_metrics(values: Mapping[str, Any]) -> list[str]:
         problems.append(
             f"Metric 'auc' can only be applied for classification and ranking problems, not for '{objective}'"
         )
-    if "aft-nloglik" in metrics and objective != "survival:aft":
-        problems.append(
-            f"Metric 'aft-nloglik' can only be applied for 'survival:aft' objective, not '{objective}'"
-        )
+    problems += [
+        f"Metric '{name}' can only be applied for 'survival:aft' objective, not '{objective}'"
+        for name in ("aft-nloglik", "interval-regression-accuracy")
+        if name in metrics and objective != "survival:aft"
+    ]
     binary = sorted(BINARY.intersection(metrics))
     if binary and values.get("num_class", 2) > 2:
         problems.append(

@@ -53,8 +53,9 @@ _USER_MISTAKES = (
     r"monotone constraint|[Ii]nteraction constraint",
     r"gamma distribution|tweedie|PoissonRegression|GammaRegression|TweedieRegression",
     r"relevance degree|query (?:ID|group)|qid",
-    r"Parameter \w+ should be|Invalid (?:Input|Parameter)|[Ii]nvalid value",
-    r"CanModifyTree",
+    r"Parameter \w+ should be|Invalid (?:Input|Parameter)|[Ii]nvalid value|Out of range value for",
+    r"exact tree method doesn't support|gradient-based sampling",
+    r"CanModifyTree|No more tree left for updating",
     r"Unknown (?:tree )?updater|Unknown objective|Unknown metric|unknown metric",
     r"num_class|can only be used with",
 )
@@ -109,6 +110,8 @@ class _Work:
         if self.stop is not None:
             watchers += [Kept(target)] if self.is_writer else []
             watchers.append(self.stop)
+        if start is None:
+            _check_builds_trees(self.run.hyperparameters)
         done = boost(self.plan, matrices, watchers, start, self.report)
         if self.is_writer:
             library.write_artifact(done.booster, target)
@@ -156,6 +159,14 @@ def _train(run: TrainingRun, tables: Mapping[str, Table], agreed: Agreement, *, 
     except xgboost.core.XGBoostError as error:
         # The library's own text ends in a stack of addresses.
         raise _as_container_error(error) from None
+
+
+def _check_builds_trees(values: Mapping[str, Any]) -> None:
+    if values.get("process_type") == "update" and values.get("booster") != "gblinear":
+        raise UserError(
+            "The value 'update' is not valid for the 'process_type' hyperparameter: it changes the trees of a model,"
+            " and the job starts without one. Remove process_type and updater, or go on from a checkpoint"
+        )
 
 
 def _patience(values: Mapping[str, Any], metric: str | None, tables: Mapping[str, Table]) -> int | None:
