@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as npst
 from wildsage.formats import csv_polars, csv_text, lines, streams
 from wildsage.formats.content_types import ContentType
 from wildsage.formats.csv_text import Dialect, parse_csv, read_csv
-from wildsage.formats.errors import FormatError
+from wildsage.formats.errors import FormatError, NotFiniteError
 from wildsage.formats.reading import Reading
 from wildsage.formats.rows import Rows
 
@@ -45,8 +45,9 @@ def test_empty_fields_are_missing_values_where_allowed():
     nan = math.nan
     assert same(b",1,\n2,,3\n,,\n", [[nan, 1, nan], [2, nan, 3], [nan, nan, nan]], missing=True)
     assert same(b"1\t\n\t2\n", [[1, nan], [nan, 2]], missing=True, delimiter="\t")
-    with pytest.raises(FormatError, match="line 2: column 2 holds '', not a number"):
+    with pytest.raises(NotFiniteError, match="line 2: column 2 holds '', not a number") as caught:
         parse_csv(b"1,2\n3,\n")
+    assert caught.value.kind == "missing (NaN)"
 
 
 def test_a_field_of_blanks_is_an_empty_one():

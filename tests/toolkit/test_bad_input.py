@@ -118,6 +118,11 @@ def test_malformed_data_is_a_client_error_that_says_where_and_why(tmp_path, kind
     assert len(text) < 700
 
 
+def test_an_empty_field_is_a_missing_value_in_the_words_of_aws(tmp_path):
+    text = failure(tmp_path, CSV, b"1,2\n1,\n", "File")
+    assert "Found missing (NaN) values. Please remove any missing (NaN) values in the input data." in text
+
+
 @pytest.mark.parametrize("kind", [CSV, LIBSVM, LINES])
 def test_a_line_of_a_gigabyte_is_refused_after_a_part_of_it(tmp_path, kind):
     folder = tmp_path / "input" / "data" / "train"

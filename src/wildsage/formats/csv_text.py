@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wildsage.formats import csv_polars, streams
-from wildsage.formats.errors import FormatError, excerpt
+from wildsage.formats.errors import FormatError, NotFiniteError, excerpt
 from wildsage.formats.lines import line_blocks
 from wildsage.formats.reading import Reading
 from wildsage.formats.rows import Rows, as_float32
@@ -241,13 +241,15 @@ class _Parser:
             )
 
     def _number(self, field: str, line: int, column: int, hint: str) -> float:
-        if not field.strip() and self._missing:
+        if _is_number(field):
+            return float(field)
+        is_empty = not field.strip()
+        if is_empty and self._missing:
             return float("nan")
-        if not _is_number(field):
-            raise FormatError(
-                self._source, f"column {column} holds {excerpt(field)}, not a number{hint}", line=line
-            )
-        return float(field)
+        said = f"column {column} holds {excerpt(field)}, not a number{hint}"
+        if is_empty:
+            raise NotFiniteError(self._source, "missing (NaN)", said, line=line)
+        raise FormatError(self._source, said, line=line)
 
 
 def _is_number(field: str) -> bool:

@@ -38,7 +38,7 @@ class FormatError(ValueError):
 
 
 class NotFiniteError(FormatError):
-    """A number that is NaN or infinite where the reader of the data takes none.
+    """A number that is NaN, infinite or not given where the reader of the data takes none.
 
     Attributes
     ----------
@@ -46,8 +46,10 @@ class NotFiniteError(FormatError):
         ``missing (NaN)`` or ``infinite``, as the built-in algorithms word it.
     """
 
-    def __init__(self, source: str, kind: str, message: str, *, row: int) -> None:
-        super().__init__(source, message, row=row)
+    def __init__(
+        self, source: str, kind: str, message: str, *, row: int | None = None, line: int | None = None
+    ) -> None:
+        super().__init__(source, message, row=row, line=line)
         self.kind = kind
 
 
