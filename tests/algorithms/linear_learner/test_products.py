@@ -14,12 +14,18 @@ def matrix():
     return dense.astype(np.float32)
 
 
-def test_products_of_sparse_rows_are_those_of_dense_ones(matrix):
+@pytest.mark.parametrize("large", [0, 1 << 60], ids=["by scipy", "without scipy"])
+def test_products_of_sparse_rows_are_those_of_dense_ones(matrix, large, monkeypatch):
+    monkeypatch.setattr("wildsage.algorithms.linear_learner.products._LARGE", large)
     rng = np.random.default_rng(1)
     weights, slopes = rng.normal(size=(12, 3)).astype("f4"), rng.normal(size=(30, 3)).astype("f4")
     sparse = from_dense(matrix)
-    np.testing.assert_allclose(times(sparse, weights), matrix @ weights, atol=1e-5)
-    np.testing.assert_allclose(transposed_times(sparse, slopes), matrix.T @ slopes, atol=1e-5)
+    for found, expected in (
+        (times(sparse, weights), matrix @ weights),
+        (transposed_times(sparse, slopes), matrix.T @ slopes),
+    ):
+        assert found.dtype == np.float32
+        np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("power", [1, 2])
