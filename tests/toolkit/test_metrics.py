@@ -1,6 +1,7 @@
 import io
 import json
 import re
+import time
 
 import pytest
 
@@ -55,3 +56,14 @@ def test_phases_are_written_once_as_json(log):
     assert first["Metrics"]["update.time"]["count"] == 2
     assert first["Metrics"]["epochs"] == {"sum": 3, "count": 1, "min": 3, "max": 3}
     assert second["Metrics"] == {}
+
+
+def test_the_last_line_has_the_time_of_the_whole_training(log):
+    metrics, stream = log
+    with metrics.timed("model.serialize.time"):
+        pass
+    metrics.end(time.time() - 2, 3)
+    found = json.loads(stream.getvalue().split("#metrics ")[1])["Metrics"]
+    assert found["epochs"]["sum"] == 3
+    assert 2000 <= found["totaltime"]["sum"] < 60_000
+    assert "model.serialize.time" in found

@@ -79,6 +79,10 @@ class MetricLog:
         finally:
             self._times.setdefault(name, []).append(1000 * (time.perf_counter() - began))
 
+    def end(self, started: float, epochs: int) -> None:
+        """Write the ``#metrics`` line of the whole training: the phases that are left, ``epochs`` and ``totaltime``."""
+        self.write(started, {"epochs": epochs, "totaltime": 1000 * (time.time() - started)})
+
     def write(self, started: float, counts: dict[str, float] | None = None, **dimensions: Any) -> None:
         """Write a ``#metrics`` line with the phases measured since the last one, and some counts."""
         phases = {

@@ -59,7 +59,7 @@ def train(run: TrainingRun) -> None:
     if hosts.is_first:
         with run.metrics.timed("model.serialize.time"):
             (run.paths.model / MODEL_FILE).write_bytes(encode(learner.machine, parameters))
-    run.metrics.write(started, {"epochs": parameters["epochs"]})
+    run.metrics.end(started, parameters["epochs"])
 
 
 class _Shard:

@@ -58,7 +58,7 @@ def train(run: TrainingRun) -> None:
             _score(Batches(test, parameters["feature_dim"], parameters["mini_batch_size"]), centres, run)
         with run.metrics.timed("model.serialize.time"):
             (run.paths.model / MODEL_FILE).write_bytes(write_ndarrays([centres]))
-    run.metrics.write(started, {"epochs": parameters["epochs"]})
+    run.metrics.end(started, parameters["epochs"])
 
 
 def _settings(parameters: Any) -> Settings:

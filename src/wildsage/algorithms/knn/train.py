@@ -56,7 +56,7 @@ def train(run: TrainingRun) -> None:
     if hosts.is_first:
         _write(run, sample, reduction)
         _score(run)
-    run.metrics.write(started, {"epochs": 1})
+    run.metrics.end(started, 1)
 
 
 def _reduction(run: TrainingRun) -> Reduction | None:

@@ -65,7 +65,7 @@ def train(run: TrainingRun) -> None:
             with run.metrics.timed("model.serialize.time"):
                 content = encode(model, run.hyperparameters["predictor_type"], job.loss_name)
                 (run.paths.model / MODEL_FILE).write_bytes(content)
-    run.metrics.write(started, {"epochs": epochs, "totaltime": 1000 * (time.time() - started)})
+    run.metrics.end(started, epochs)
 
 
 def _train(run: TrainingRun, job: Job) -> tuple[BestSoFar, int]:

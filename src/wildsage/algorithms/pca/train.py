@@ -46,7 +46,7 @@ def train(run: TrainingRun) -> None:
         _score(run, model)
         with run.metrics.timed("model.serialize.time"):
             (run.paths.model / MODEL_FILE).write_bytes(_encode(model))
-    run.metrics.write(started, {"epochs": 1})
+    run.metrics.end(started, 1)
 
 
 def _batches(run: TrainingRun, channel: str) -> Batches:

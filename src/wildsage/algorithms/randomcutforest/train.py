@@ -37,7 +37,7 @@ def train(run: TrainingRun) -> None:
         with run.metrics.timed("model.serialize.time"):
             (run.paths.model / MODEL_FILE).write_bytes(encode(forest))
     run.metrics.progress(1, 1)
-    run.metrics.write(started, {"epochs": 1})
+    run.metrics.end(started, 1)
 
 
 def _batches(run: TrainingRun, channel: str, *, needs_label: bool = False) -> Batches:
