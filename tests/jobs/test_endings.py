@@ -26,6 +26,12 @@ FAILED_LATER = ("failed", 3.5, {"exit_code": 1})
 NO_INPUT = ("input_error", 2.0, {})
 PLATFORM = ("platform_error", 3.2, {})
 LOST = ("lost", 0.0, {})
+# Told at 2.0 to end; the others before and after that.
+INTERRUPTED = ("stopped", 5.0, {"stop_reason": "interrupted", "told_at": 2.0, "ended_at": 3.0})
+FAILED_BEFORE = ("failed", 4.0, {"exit_code": 3, "ended_at": 1.9})
+FAILED_OF_IT = ("failed", 2.2, {"exit_code": 1, "ended_at": 2.1})
+TOLD_OF_IT = ("stopped", 5.0, {"stop_reason": "host_failed", "told_at": 2.0, "ended_at": 2.1})
+SLOW_TO_PACK = ("failed", 9.0, {"exit_code": 3, "ended_at": 2.0})
 
 
 @pytest.mark.parametrize(
@@ -41,6 +47,11 @@ LOST = ("lost", 0.0, {})
         ([COMPLETED, STOPPED], 2),
         ([STOPPED, OVER, COMPLETED], 2),
         ([STOPPED, FAILED], 2),
+        ([FAILED_OF_IT, INTERRUPTED], 2),
+        ([INTERRUPTED, FAILED_BEFORE], 2),
+        ([INTERRUPTED, NO_INPUT], 2),
+        ([FAILED_OF_IT, SLOW_TO_PACK], 2),
+        ([TOLD_OF_IT, FAILED_OF_IT], 2),
     ],
 )
 def test_the_worst_and_first_counts(endings, host):

@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 import tarfile
+import time
 
 import pytest
 from tests.jobs.platform import KEY, play, statuses, supervisor_of
@@ -15,11 +16,13 @@ from tests.jobs.platform import KEY, play, statuses, supervisor_of
 from wildsage.compute.select import choose
 from wildsage.jobs.capacity import Capacity
 from wildsage.jobs.replays import Replays
+from wildsage.jobs.spot import Interruptions
 from wildsage.services.sagemaker.explanation import Explanations
 from wildsage.services.sagemaker.processing_job import ProcessingJobRules, ProcessingJobs
 from wildsage.store.run_records import RunRecords
 from wildsage.store.runs import Runs
 from wildsage.supervisor.contract import JobFile
+from wildsage.supervisor.folder import RunFolder
 
 pytestmark = pytest.mark.skipif(not choose().private, reason="hosts find each other in a sandbox only")
 
@@ -204,6 +207,61 @@ def test_a_stop_reaches_all(platform, tmp_path):
     job = play(platform, story)
     assert job["TrainingJobStatus"] == "Stopped"
     assert files(platform) == {"algo-1": "algo-1\n", "algo-2": "algo-2\n"}
+
+
+MISSING = """
+import json, socket, sys, time
+me = json.load(open("/opt/ml/input/config/resourceconfig.json"))["current_host"]
+if me == "algo-1":
+    with socket.create_server((me, 7777)) as listener:
+        peer = listener.accept()[0]
+else:
+    while True:
+        try:
+            peer = socket.create_connection(("algo-1", 7777))
+            break
+        except ConnectionRefusedError:
+            time.sleep(0.05)
+print("joined", flush=True)
+sys.exit(peer.recv(1) == b"")
+"""
+"""A host that fails as soon as its peer is gone, as libraries for collective communication do."""
+
+
+@pytest.mark.parametrize("spot", [False, True])
+def test_who_fails_because_its_peer_was_told_to_end_does_not_fail_the_job(
+    platform, tmp_path, monkeypatch, spot
+):
+    platform.image(tmp_path, "image", f"exec {sys.executable} - <<'END'\n{MISSING}\nEND")
+    write = RunFolder.request_stop
+
+    def slowly(folder, reason="requested"):
+        """A disk that takes so long for a stop that the other host has gone by the next one."""
+        write(folder, reason)
+        time.sleep(0.7)
+
+    monkeypatch.setattr(RunFolder, "request_stop", slowly)
+    interruptions = Interruptions(platform.resources, platform.rooms.runs, platform.layout)
+
+    def joined():
+        found = logs(platform)
+        return [lines.count("joined") for lines in found.values()] if len(found) == 2 else []
+
+    async def story():
+        waits = {"EnableManagedSpotTraining": True} if spot else {}
+        limits = {"MaxRuntimeInSeconds": 60, **({"MaxWaitTimeInSeconds": 60} if spot else {})}
+        await platform.create("job", "image", ResourceConfig=TWO, StoppingCondition=limits, **waits)
+        await platform.until("job", lambda job: job["SecondaryStatus"] == "Training")
+        await platform.until("job", lambda _: joined() == [1, 1])
+        if spot:
+            await interruptions.interrupt({**vars_of(KEY), "name": "job"})
+            await platform.until("job", lambda _: joined() == [2, 2])
+        await platform.jobs.stop(platform.context, {"TrainingJobName": "job"})
+        return await platform.ended("job")
+
+    job = play(platform, story)
+    assert (job["TrainingJobStatus"], job.get("FailureReason")) == ("Stopped", None)
+    assert statuses(job).count("Interrupted") == spot
 
 
 def test_the_time_of_the_job_is_up_for_all(platform, tmp_path):

@@ -1,12 +1,18 @@
 """The times at which capacity is taken back, and what an attempt costs."""
 
+import asyncio
 import statistics
+from types import SimpleNamespace
 
 import pytest
 
+from wildsage.core.errors import ValidationError
 from wildsage.jobs.attempts import Attempts, wait_left
-from wildsage.jobs.spot import SpotMarket
+from wildsage.jobs.spot import Interruptions, SpotMarket
 from wildsage.store.resources import Key, Resource
+from wildsage.store.runs import Run
+from wildsage.supervisor.folder import RunFolder
+from wildsage.supervisor.journal import Journal
 
 KEY = Key("123456789012", "us-west-2", "training-job", "job")
 
@@ -63,3 +69,21 @@ def test_the_wait_time_begins_with_the_job():
     assert wait_left(limited, 1010.0) == 50.0
     assert wait_left(limited, 2000.0) == 0.0
     assert wait_left(job(StoppingCondition={"MaxRuntimeInSeconds": 5}), 1010.0) is None
+
+
+def test_a_container_that_has_ended_has_no_capacity_that_could_be_taken_back(tmp_path):
+    run = Run(1, "run", KEY, 1, 1, "launched", 1, None)
+    folder = RunFolder(tmp_path / "run")
+    folder.path.mkdir()
+    journal = Journal(folder.path / "journal.jsonl")
+    interruptions = Interruptions(
+        SimpleNamespace(get=lambda _: job(SecondaryStatus="Uploading")),
+        SimpleNamespace(of=lambda _: [run]),
+        SimpleNamespace(runs=tmp_path),
+    )
+    asked = {"account": KEY.account, "region": KEY.region, "name": KEY.name}
+    journal.write("launched")
+    assert asyncio.run(interruptions.interrupt(asked))["attempt"] == 1
+    journal.write("exited", exit_code=0)
+    with pytest.raises(ValidationError, match="no capacity now that could be taken back: it is Uploading"):
+        asyncio.run(interruptions.interrupt(asked))

@@ -91,7 +91,9 @@ def test_artifacts_that_find_no_space_end_the_run_and_free_what_they_took(folder
     monkeypatch.setattr(run_module, "take", full)
     run = new_run(folder)
     monkeypatch.setattr(run, "stage", lambda: None)
-    monkeypatch.setattr(run, "_contain", lambda: Ended(7, None, 2.0, out_of_memory=False, log_tail=()))
+    monkeypatch.setattr(
+        run, "_contain", lambda: Ended(7, None, 2.0, out_of_memory=False, log_tail=(), at=1.0)
+    )
     monkeypatch.setattr(run, "_judge", lambda _: ExitRecord(before, 1.0, exit_code=7, billable_seconds=2.0))
     record = run.carry()
     assert (record.outcome, record.exit_code, record.billable_seconds) == (after, 7, 2.0)

@@ -136,8 +136,11 @@ class Process(Protocol):
         """
         ...
 
-    def terminate(self) -> None:
-        """Send SIGTERM to the command's process group. No effect after the end."""
+    def terminate(self) -> bool:
+        """Send SIGTERM to the command's process group. No effect after the end.
+
+        False: the command is not there yet, and nothing was sent. Ask again.
+        """
         ...
 
     def kill(self) -> None:

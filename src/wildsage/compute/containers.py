@@ -157,9 +157,10 @@ class KeptContainer(ContainerProcess):
         self._lifeline, self._network = descriptors
         self._removal = removal
 
-    def terminate(self) -> None:
-        """Have SIGTERM sent to the group of the container's first process."""
+    def terminate(self) -> bool:
+        """Have SIGTERM sent to the group of the container's first process, once it is there."""
         self._order(b"T")
+        return True
 
     def kill(self) -> None:
         """Have every process of the container ended."""

@@ -15,8 +15,7 @@ from wildsage.compute.base import LaunchError
 from wildsage.compute.limits import Confinement
 from wildsage.compute.orphans import reap_orphan
 
-_PID_PATIENCE_SECONDS = 2.0
-_COMMAND_PATIENCE_SECONDS = 10.0
+_PATIENCE_SECONDS = 2.0
 _STEP_SECONDS = 0.002
 _ORPHAN_PATIENCE_SECONDS = 5.0
 
@@ -64,14 +63,17 @@ class ContainerProcess:
             return 128 - code
         return int(self._report.get("exit-code", code))
 
-    def terminate(self) -> None:
-        """Send SIGTERM to the command's process group."""
+    def terminate(self) -> bool:
+        """Send SIGTERM to the command's process group; see `wildsage.compute.base.Process`."""
         leader = self._leader()
-        if leader is not None and self._process.poll() is None:
-            self._await_command(leader)
-            self._terminated = True
-            with suppress(ProcessLookupError):
-                os.killpg(leader, signal.SIGTERM)
+        if self._process.poll() is not None:
+            return True
+        if leader is None or not self._has_command(leader):
+            return False
+        self._terminated = True
+        with suppress(ProcessLookupError):
+            os.killpg(leader, signal.SIGTERM)
+        return True
 
     def kill(self) -> None:
         """End every process of the container: its PID namespace dies with the first process in it."""
@@ -104,17 +106,18 @@ class ContainerProcess:
         finally:
             os.close(descriptor)
 
-    def _await_command(self, leader: int) -> None:
-        """Wait until the command is there: the first process of a PID namespace takes no notice of SIGTERM."""
-        deadline = time.monotonic() + _COMMAND_PATIENCE_SECONDS
+    def _has_command(self, leader: int) -> bool:
+        """Wait a moment for the command: the first process of a PID namespace takes no notice of SIGTERM."""
+        deadline = time.monotonic() + _PATIENCE_SECONDS
         children = Path(f"/proc/{leader}/task/{leader}/children")
         with suppress(OSError):  # the end came, or the kernel does not tell
-            while not children.read_text() and time.monotonic() < deadline:
-                if self._ended_within(_STEP_SECONDS):
-                    return
+            while not children.read_text() and not self._ended_within(_STEP_SECONDS):
+                if time.monotonic() > deadline:
+                    return False
+        return True
 
     def _leader(self) -> int | None:
-        deadline = time.monotonic() + _PID_PATIENCE_SECONDS
+        deadline = time.monotonic() + _PATIENCE_SECONDS
         while self._status >= 0 and "child-pid" not in self._report and self._process.poll() is None:
             left = deadline - time.monotonic()
             if left <= 0 or not select.select([self._status], [], [], left)[0] or not self._read_status():

@@ -1,5 +1,6 @@
 """How the hosts of a job ended, and which of these endings is the job's."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -38,12 +39,14 @@ def decisive(endings: Sequence[Ending]) -> Ending:
 
     What a host says after another one has vanished is a consequence, so a loss counts before anything else. Then
     comes the first that failed, then the first that was stopped. A job has completed when every host has.
+    A host that fails after another one was told to end is one that misses its peer: the stop counts.
     """
     lost = [ending for ending in endings if ending.record is None]
     if lost:
         return lost[0]
     ended = [(ending, ending.record) for ending in endings if ending.record is not None]
-    ending, record = min(ended, key=lambda pair: (_rank(pair[1]), pair[1].at))
+    stopped_at = min((_told_at(record) for _, record in ended), default=math.inf)
+    ending, record = min(ended, key=lambda pair: (_rank(pair[1], stopped_at), _ended_at(pair[1])))
     return replace(
         ending,
         record=replace(
@@ -54,9 +57,19 @@ def decisive(endings: Sequence[Ending]) -> Ending:
     )
 
 
-def _rank(record: ExitRecord) -> int:
+def _told_at(record: ExitRecord) -> float:
+    """Return when a host was told to end that had no part in why."""
+    is_stop = record.outcome == "stopped" and record.stop_reason != "host_failed"
+    return math.inf if record.told_at is None or not is_stop else record.told_at
+
+
+def _ended_at(record: ExitRecord) -> float:
+    return record.at if record.ended_at is None else record.ended_at
+
+
+def _rank(record: ExitRecord, stopped_at: float) -> int:
     if record.outcome == "completed":
         return 3
     if record.outcome == "stopped":
         return 2 if record.stop_reason == "host_failed" else 1
-    return 0
+    return 2 if record.outcome == "failed" and _ended_at(record) > stopped_at else 0

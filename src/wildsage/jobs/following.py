@@ -37,7 +37,7 @@ class _Host:
         self.reached = {event.kind for event in folder.events() if event.sequence <= run.applied}
         self.launches = 0
         self.scanned_at = 0.0
-        self.is_told = False
+        self.told: StopReason | None = None
         self.ending: Ending | None = None
 
 
@@ -82,10 +82,10 @@ class Following:
         is_alive = record is None and host.folder.is_alive()
         await self._apply_events(host)
         now = self._rooms.clock.monotonic()
-        if record is not None or now - host.scanned_at > _SCAN_SECONDS:
+        if not is_alive or now - host.scanned_at > _SCAN_SECONDS:
             host.scanned_at = now
             # Of a run that lives one portion: a flood of lines must not hide its end or a stop.
-            while await self._scan(host.run) and record is not None:
+            while await self._scan(host.run) and not is_alive:
                 pass
             if record is None:
                 await self._deliver_sent(host.folder)
@@ -103,9 +103,9 @@ class Following:
         """End the hosts that still run, if the job is to stop or one that has ended says so."""
         reason = self._stop.result() if self._stop.done() else reason_for_others(endings)
         for host in self._hosts:
-            if reason is not None and host.ending is None and not host.is_told:
+            if reason is not None and host.ending is None and host.told != reason:
                 await asyncio.to_thread(host.folder.request_stop, reason)
-                host.is_told = True
+                host.told = reason
 
     async def _scan(self, run: Run) -> int:
         if run.stream_id is None:

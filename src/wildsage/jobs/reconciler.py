@@ -289,7 +289,9 @@ class JobReconciler:
         with contextlib.suppress(ArtifactError):  # the next attempt is told so, or the end is one anyway
             for run in gang.runs:
                 await self._settlement.deliver_sent(job, self._rooms.folder_of(run))
-        stop = self._stops[gang.run_id]
+        stop, now = self._stops[gang.run_id], self._rooms.resources.get(gang.job)
+        if now is not None and now.status == "Stopping":  # the word of it may still be on its way
+            self._ask_to_stop(gang.run_id)
         if stop.done():
             await self._settlement.never_started(gang, stopped=stop.result())
         elif not await self._next_attempts.after_loss(gang, message, seconds_of_lost(ending.folder)):

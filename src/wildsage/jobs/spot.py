@@ -92,7 +92,7 @@ class Interruptions:
         runs = self._runs.of(key)
         hosts = [run for run in runs if run.attempt == runs[-1].attempt and run.state == "launched"]
         folders = [RunFolder(self._layout.runs / run.run_id) for run in hosts]
-        living = [folder for folder in folders if folder.exit_record() is None]
+        living = [folder for folder in folders if not _has_ended(folder)]
         if not living:
             raise ValidationError(
                 f"{key.name} has no capacity now that could be taken back: it is {job.body['SecondaryStatus']}"
@@ -100,3 +100,8 @@ class Interruptions:
         for folder in living:
             await asyncio.to_thread(folder.request_stop, "interrupted")
         return {"attempt": runs[-1].attempt, "has_checkpoints": "CheckpointConfig" in job.body}
+
+
+def _has_ended(folder: RunFolder) -> bool:
+    """Tell whether a container has ended, though its checkpoints and artifacts may still be on their way."""
+    return folder.exit_record() is not None or any(event.kind == "exited" for event in folder.events())

@@ -452,6 +452,8 @@ class ExitRecord:
         Size in bytes by file or folder name in ``out/``.
     billable_seconds
         From the launch of the container to its end.
+    ended_at, told_at
+        Epoch seconds at which the container ended, and at which it was told to; None: neither happened.
     """
 
     outcome: Outcome
@@ -463,6 +465,8 @@ class ExitRecord:
     log_tail: tuple[str, ...] = ()
     artifacts: Mapping[str, int] = field(default_factory=dict)
     billable_seconds: float = 0.0
+    ended_at: float | None = None
+    told_at: float | None = None
 
     @classmethod
     def from_json(cls, text: str) -> "ExitRecord":

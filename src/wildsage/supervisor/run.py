@@ -73,6 +73,7 @@ class Run:
         self.checkpoints = self._checkpoints()
         self.host_proxy = HostProxy(self._proxy_command(), folder)
         self._began = time.monotonic()
+        self._told_at: float | None = None
 
     def carry(self) -> ExitRecord:
         """Do everything and write the exit record."""
@@ -220,12 +221,12 @@ class Run:
         self.journal.write("launched", sandbox=sandbox.name, level=sandbox.level, limits=dict(process.limits))
         try:
             exit_code, stop_reason = self.watch(process, launched_at)
-            seconds = time.monotonic() - launched_at
+            seconds, at = time.monotonic() - launched_at, _now()
             pump.join(_DRAIN_SECONDS)
             self.journal.write(
                 "exited", exit_code=exit_code, out_of_memory=process.out_of_memory(), **self._usage()
             )
-            return Ended(exit_code, stop_reason, seconds, process.out_of_memory(), pump.tail)
+            return Ended(exit_code, stop_reason, seconds, process.out_of_memory(), pump.tail, at)
         except LaunchError as error:
             pump.join(_DRAIN_SECONDS)
             raise LaunchError("\n".join((str(error), *pump.tail))) from error
@@ -297,7 +298,7 @@ class Run:
             self.checkpoints.look()
             reason = self._reason_to_stop(launched_at)
             if reason is not None:
-                return self._end(process, reason), reason
+                return self._end(process, reason)
         return exit_code, None
 
     def _reason_to_stop(self, launched_at: float) -> StopReason | None:
@@ -318,18 +319,23 @@ class Run:
             reason = "bad_checkpoint"
         return reason
 
-    def _end(self, process: Process, reason: StopReason) -> int:
+    def _end(self, process: Process, reason: StopReason) -> tuple[int, StopReason | None]:
+        """End the container; one that ended by itself while that was written down was not stopped."""
         self.journal.write("stopping", reason=reason)
-        process.terminate()
+        if (exit_code := process.wait(0)) is not None:
+            return exit_code, None
+        self._told_at = _now()
+        is_told = process.terminate()
         deadline = time.monotonic() + self.job.stop_grace_seconds
         while (exit_code := process.wait(_POLL_SECONDS)) is None and time.monotonic() < deadline:
             self.host_proxy.look()
             self.checkpoints.look(may_end=True)
+            is_told = is_told or process.terminate()
         if exit_code is None:
             process.kill()
             exit_code = process.wait()
         assert exit_code is not None  # without a timeout, wait returns at the end only
-        return exit_code
+        return exit_code, reason
 
     def _store_checkpoints(self, ended: Ended) -> None:
         if self.job.checkpoints is not None and ended.stop_reason != "interrupted":
@@ -365,11 +371,17 @@ class Run:
             failure=text_of(said),
             log_tail=ended.log_tail,
             billable_seconds=round(ended.seconds, 3),
+            ended_at=ended.at,
+            told_at=self._told_at,
         )
 
     def _last_reason(self, ended: Ended) -> StopReason | None:
-        """Return why the container was stopped: whoever is interrupted may be asked to stop for good meanwhile."""
-        return (self._stop_requested() if ended.stop_reason == "interrupted" else None) or ended.stop_reason
+        """Return why the container was stopped: whoever is interrupted may be asked to stop for good meanwhile.
+
+        Not by a host that failed meanwhile: it may have done so because this one was interrupted.
+        """
+        asked = self._stop_requested() if ended.stop_reason == "interrupted" else None
+        return ended.stop_reason if asked in (None, "host_failed") else asked
 
     def _packed(self, record: ExitRecord) -> ExitRecord:
         """Pack the artifacts. A full disk ends the run: another one would fill it again."""

@@ -15,13 +15,14 @@ _INSUFFICIENT_STORAGE = 507
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How the container ended."""
+    """How the container ended; `at` in epoch seconds."""
 
     exit_code: int
     stop_reason: StopReason | None
     seconds: float
     out_of_memory: bool
     log_tail: tuple[str, ...]
+    at: float
 
     @property
     def is_own_failure(self) -> bool:
