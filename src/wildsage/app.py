@@ -22,7 +22,7 @@ from wildsage.clients.discovery import HEALTH_PATH, OWNER_PATH
 from wildsage.clients.run_proxies import RunProxies
 from wildsage.compute.base import Sandbox
 from wildsage.compute.engine import ENGINES
-from wildsage.compute.limits import memory_of_machine
+from wildsage.compute.limits import memory_of_machine, memory_of_run
 from wildsage.core.clock import Clock
 from wildsage.core.instruments import Instruments
 from wildsage.images.catalogue import ImageCatalogue
@@ -185,6 +185,7 @@ class Application:
         explanations = Explanations(self._resources, self._logs, layout, clock)
         calls = {
             "explain": explanations.explain,
+            "regions": explanations.regions,
             "replay": self._replays.begin,
             "replay-end": self._replays.end,
             "interrupt": Interruptions(self._resources, rooms.runs, layout).interrupt,
@@ -290,6 +291,7 @@ class Application:
             credentials_path=_CREDENTIALS_PATH,
             sandbox=self._sandbox.name,
             host_proxy=self._run_proxies.command,
+            memory_bytes=memory_of_run(memory_of_machine()),
         )
         rooms = ServingRooms(settings.layout, self._clock, self._state, self._logs, desk, Timing())
         return ServingReconciler(rooms, self._router)

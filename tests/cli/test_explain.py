@@ -106,6 +106,15 @@ def test_people_read_the_same(house):
         assert text in out, text
 
 
+def test_a_list_that_is_empty_says_where_there_are_some(house):
+    done = house.command("ls", "--region", "eu-central-1")
+    assert done.returncode == 0
+    assert done.stdout == (
+        f"There are no jobs and endpoints in eu-central-1. There are some in {REGION}: say which with --region\n"
+    )
+    assert "training-job" in wildsage(house, "ls")[1]
+
+
 def test_a_running_job_is_explained_from_its_folder(house):
     house.create_job("runs", HOLD=1)
     until(lambda: "launched" in house.journal("runs"))
@@ -213,6 +222,8 @@ def test_an_endpoint_that_fails_keeps_what_its_workers_said(house):
     assert said["log"]["tail"] == sorted(said["log"]["tail"]), "of several workers, in the order of time"
     assert "because     exited: the container ended with exit code 4" in wildsage(house, "explain", "mute")[1]
     assert said["next_step"]["cause"] == "endpoint"
+    _, out, _ = wildsage(house, "explain", "mute")
+    assert out.splitlines()[-1] == "next step  see what the container said: `wildsage logs mute`"
     assert [step["status"] for step in said["transitions"]] == ["Creating", "Failed"]
 
 

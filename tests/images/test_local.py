@@ -1,5 +1,8 @@
 """Images of container engines in the catalogue."""
 
+import asyncio
+import threading
+
 import pytest
 
 from wildsage.core.engine_images import Calling, EngineError, LocalImage
@@ -130,3 +133,35 @@ def test_an_engine_that_does_not_work_says_why(catalogue):
         with pytest.raises(UnknownImageError, match="own:1 cannot run here: podman does not start"):
             call()
     assert image.is_tried
+
+
+def test_a_loop_goes_on_while_an_engine_takes_its_time(catalogue):
+    engine = Engine("docker", {"own:1": OWN})
+    asked = []
+    answer = engine.image
+
+    def slowly(reference):
+        asked.append(threading.current_thread() is threading.main_thread())
+        return answer(reference)
+
+    engine.image = slowly
+    made = catalogue(engine)
+
+    async def use():
+        await made.look_up("own:1", "kmeans:1", "none:1", "not a name")
+        assert made.resolve("own:1").engine == "docker"
+        with pytest.raises(UnknownImageError):
+            made.resolve("none:1")
+
+    asyncio.run(use())
+    assert asked == [False, False], "beside the loop, once, and not for what runs without an engine"
+    assert engine.is_tried
+
+
+def test_an_image_that_is_built_anew_is_seen(catalogue):
+    engine = Engine("docker", {"own:1": OWN})
+    made = catalogue(engine)
+    asyncio.run(made.look_up("own:1"))
+    engine.images["own:1"] = LocalImage("d" * 64)
+    asyncio.run(made.look_up("own:1"))
+    assert made.resolve("own:1").program("train").engine_image.reference == "d" * 64

@@ -44,6 +44,17 @@ def test_without_a_message_the_end_of_the_log_is_the_reason():
     )
 
 
+def test_what_sparks_launcher_says_failed_is_the_reason():
+    tail = (
+        "INFO ShutdownHookManager: hook",
+        "smspark-submit: the application failed: ValueError: bad",
+        "  rows",
+    )
+    assert reason("framework", log_tail=tail).startswith(
+        "AlgorithmError: smspark-submit: the application failed: ValueError: bad\n  rows, exit code: 1"
+    )
+
+
 def test_the_folder_of_a_failed_run_is_kept_elsewhere_and_those_a_crash_left_go(platform, tmp_path):
     platform.image(tmp_path, "bad", "exit 5")
     left = RunFolder(platform.layout.runs / "train-0123.1")

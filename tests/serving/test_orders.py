@@ -58,6 +58,7 @@ def desk(tmp_path, state, telemetry):
         endpoint_url="http://127.0.0.1:8172",
         credentials_path="/_wildsage/credentials",
         sandbox="none",
+        memory_bytes=900,
     )
     objects.close()
 
@@ -85,6 +86,7 @@ def test_an_order_says_all_that_a_supervisor_needs(desk):
         ("models", "m/model.tar.gz", "model.tar.gz")
     ]
     assert job.program.argv[-1].endswith("/serve")
+    assert job.limits.memory_bytes == 900
     assert job.program.environment["A"] == "1"
     assert job.program.environment["SAGEMAKER_BIND_TO_PORT"] == str(placement.port)
     assert job.credentials_url == f"http://127.0.0.1:8172/_wildsage/credentials/{placement.run_id}"

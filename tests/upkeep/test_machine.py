@@ -200,8 +200,10 @@ def test_what_is_not_ours_is_left_in_place_and_named(tmp_path, monkeypatch, caps
 
 
 def test_reset_of_nothing_says_so(tmp_path, capsys):
-    assert main(["reset", "--yes", "--data-dir", str(tmp_path)]) == 1
-    assert "holds no state" in capsys.readouterr().err
+    assert main(["reset", "--yes", "--data-dir", str(tmp_path)]) == 0
+    assert f"{tmp_path} holds no state: there was nothing to remove." in capsys.readouterr().out
+    assert main(["reset", "--yes", "--data-dir", str(tmp_path / "other")]) == 1
+    assert f"there is no {tmp_path / 'other'}: say with --data-dir" in capsys.readouterr().err
 
 
 def test_du_shows_what_takes_the_space(tmp_path, capsys, monkeypatch):

@@ -203,7 +203,13 @@ def _ending(explanation: Mapping[str, Any]) -> Iterator[str]:
     if "failure_reason" in explanation:
         yield f"reason     {explanation['failure_reason'].rpartition(' Next step: ')[0]}"
     if "next_step" in explanation:
-        yield f"next step  {explanation['next_step']['step']}"
+        yield f"next step  {_elsewhere(explanation['next_step']['step'], explanation['name'])}"
+
+
+def _elsewhere(step: str, name: str) -> str:
+    """Return a step without the advice to do what was just done."""
+    here = f"`wildsage explain {name}`"
+    return step.removesuffix(f", then {here}").replace(here, "the above")
 
 
 def _objects(staged: Mapping[str, int]) -> str:

@@ -1,10 +1,12 @@
 """``wildsage ls``: jobs and endpoints, newest first."""
 
 import argparse
+from collections.abc import Sequence
 
 from wildsage.cli.arguments import add_region
 from wildsage.cli.client import asking, client
 from wildsage.cli.console import table
+from wildsage.cli.owner import ask_owner
 from wildsage.cli.things import THINGS
 
 
@@ -28,8 +30,16 @@ def execute(arguments: argparse.Namespace) -> int:
         for item in pages.search(f"{thing.summaries}[]"):
             created = f"{item['CreationTime']:%F %T}"
             rows.append((thing.kind, item[f"{thing.word}Name"], item[f"{thing.word}Status"], created))
-    print(table(("KIND", "NAME", "STATUS", "CREATED"), rows))
+    if rows:
+        print(table(("KIND", "NAME", "STATUS", "CREATED"), rows))
+    else:
+        print(_nothing(sagemaker.meta.region_name, ask_owner(arguments, "regions")["regions"]))
     return 0
+
+
+def _nothing(region: str, regions: Sequence[str]) -> str:
+    said = f"There are no jobs and endpoints in {region}"
+    return f"{said}. There are some in {', '.join(regions)}: say which with --region" if regions else said
 
 
 def _count(text: str) -> int:

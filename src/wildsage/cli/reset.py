@@ -24,8 +24,13 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def execute(arguments: argparse.Namespace) -> int:
     """Empty the state."""
     layout = Layout(arguments.data_dir)
+    if not layout.root.is_dir():
+        raise CommandError(f"there is no {layout.root}: say with --data-dir which directory is meant")
     if not layout.state_database.exists():
-        raise CommandError(f"{layout.root} holds no state: say which with --data-dir")
+        print(
+            f"{layout.root} holds no state: there was nothing to remove. --data-dir names another directory"
+        )
+        return 0
     if not arguments.yes:
         processes = len(running(layout))
         confirm(f"Remove everything stored in {layout.root}, and end {processes} processes?")

@@ -73,6 +73,11 @@ def memory_of_machine() -> int | None:
     return min(found, default=None)
 
 
+def memory_of_run(machine_bytes: int | None) -> int | None:
+    """Return what one run may take: one that wants all of the machine's memory ends, and not the machine."""
+    return None if machine_bytes is None else machine_bytes // 10 * 9
+
+
 class Confinement:
     """The control groups and rlimits of one container.
 

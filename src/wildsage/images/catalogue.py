@@ -1,7 +1,10 @@
 """Which image a URI names, and how it starts: the one place that decides what runs for an image."""
 
+import asyncio
 import sys
+import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -156,6 +159,11 @@ class ResolvedImage:
         return replace(self, _variables={**self._variables, REQUIREMENTS_VARIABLE: file})
 
 
+_OfEngine = tuple[ContainerEngine, LocalImage]
+_FRESH_SECONDS = 2.0
+"""So long what engines said of an image is taken for what they would say."""
+
+
 class ImageCatalogue:
     """All images that run on this machine.
 
@@ -193,6 +201,25 @@ class ImageCatalogue:
         self._pip = pip or PipSettings({})
         self._engines = engines
         self._own: dict[str, tuple[RegisteredImage, ResolvedImage]] = {}
+        self._said: dict[str, tuple[float, _OfEngine | None]] = {}
+
+    async def look_up(self, *uris: str) -> None:
+        """Ask the container engines for images that may be theirs, in a thread: they may take seconds.
+
+        Await this before anything that resolves one on an event loop: it has the answer then.
+        """
+        now = time.monotonic()
+        self._said = {uri: said for uri, said in self._said.items() if now - said[0] < _FRESH_SECONDS}
+        for uri in uris:
+            if self._engines and self._may_be_of_engines(uri):
+                answer = await asyncio.to_thread(self._tried, uri)
+                self._said[uri] = time.monotonic(), answer
+
+    def _may_be_of_engines(self, uri: str) -> bool:
+        try:
+            return self._without_engines(parse_image_uri(uri), script=False, sdk="") is None
+        except (ValueError, UnknownImageError):
+            return False
 
     def resolve(self, uri: str, *, script: bool = False, sdk: str = "") -> ResolvedImage:
         """Find the image that a URI names: any account, any region, any registry suffix.
@@ -216,17 +243,18 @@ class ImageCatalogue:
             parsed = parse_image_uri(uri)
         except ValueError as error:
             raise UnknownImageError(str(error)) from error
-        own = self.registered.find(parsed)
+        known = self._without_engines(parsed, script=script, sdk=sdk) or self._of_engines(uri, parsed)
+        if known is not None:
+            return known
+        raise UnknownImageError(self._unknown(uri, parsed))
+
+    def _without_engines(self, uri: ImageUri, *, script: bool, sdk: str) -> ResolvedImage | None:
+        own = self.registered.find(uri)
         if own is not None:
             return self._resolved(own)
-        if not self._account or parsed.account != self._account:
-            resolved = self._of_platform(parsed, script=script, sdk=sdk)
-            if resolved is not None:
-                return resolved
-        local = self._of_engines(uri, parsed)
-        if local is not None:
-            return local
-        raise UnknownImageError(self._unknown(uri, parsed))
+        if self._account and uri.account == self._account:
+            return None
+        return self._of_platform(uri, script=script, sdk=sdk)
 
     def _of_platform(self, uri: ImageUri, *, script: bool, sdk: str) -> ResolvedImage | None:
         if not uri.tag:
@@ -301,11 +329,26 @@ class ImageCatalogue:
         )
 
     def _of_engines(self, uri: str, parsed: ImageUri) -> ResolvedImage | None:
+        at, found = self._said.get(uri, (0.0, None))
+        if not at or time.monotonic() - at > _FRESH_SECONDS:
+            found = self._ask_engines(uri)
+        return found and ResolvedImage("container", parsed.name, parsed.tag, _of_engine=found)
+
+    def _ask_engines(self, uri: str) -> "_OfEngine | None":
+        """Return the engine that has an image, and the image."""
         for engine in self._engines:
             image = engine.image(uri) if engine.is_installed else None
             if image is not None:
-                return ResolvedImage("container", parsed.name, parsed.tag, _of_engine=(engine, image))
+                return engine, image
         return None
+
+    def _tried(self, uri: str) -> "_OfEngine | None":
+        """Do as above, and find out how the engine starts containers."""
+        found = self._ask_engines(uri)
+        if found is not None:
+            with suppress(EngineError):  # whoever needs a program of it is told
+                found[0].calling()
+        return found
 
     def _resolved(self, image: RegisteredImage) -> ResolvedImage:
         """Return what was made of an image the last time, unless it was registered anew."""

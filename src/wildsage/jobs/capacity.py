@@ -7,6 +7,7 @@ from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from wildsage.compute.limits import memory_of_run
 from wildsage.core.instance_types import capacity_of
 
 
@@ -72,11 +73,11 @@ class Capacity:
     cores
         What there is to give.
     memory_bytes
-        The machine's memory. A run may take nine tenths of it: one that wants all of it ends, not the machine.
+        The machine's memory.
     """
 
     def __init__(self, cores: int, memory_bytes: int | None = None) -> None:
-        self._memory = None if memory_bytes is None else memory_bytes // 10 * 9
+        self._memory = memory_of_run(memory_bytes)
         self._cores = max(2, cores)
         self._free = self._cores
         self._waiting: deque[Turn] = deque()

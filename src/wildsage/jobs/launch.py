@@ -123,6 +123,10 @@ class Launcher:
     def __init__(self, rooms: Rooms) -> None:
         self._rooms = rooms
 
+    async def look_up(self, job: Resource) -> None:
+        """Let the image catalogue know which image is about to be asked for: on the loop it would hold all up."""
+        await self._rooms.images.look_up(kind_of(job.key).image_uri(job.body))
+
     def is_prepared(self, job: Resource) -> bool:
         """Tell whether there is nothing to prepare for a job: the usual case, and a cheap one."""
         with contextlib.suppress(UnknownImageError):
@@ -142,6 +146,7 @@ class Launcher:
     async def make_ready(self, job: Resource, before_build: BeforeBuild | None = None) -> None:
         """Like `prepare`, without a run. What a build says is in the log of the first host."""
         first = kind_of(job.key).cluster_of(job.body).hosts[0]
+        await self.look_up(job)
         try:
             image = self._image_of(job)
             requirements = await self._requirements(job, image)
@@ -225,6 +230,7 @@ class Launcher:
         names = [host.name for host in cluster.hosts]
         inputs = await self._inputs(job, cluster, has_files=has_files)
         checkpoints = await self._checkpoints(job)
+        await self.look_up(job)
         image = self._image_of(job)
         image = self._rooms.preparation.outfitted(image, await self._requirements(job, image))
         proxy = await asyncio.to_thread(self._rooms.host_proxy)

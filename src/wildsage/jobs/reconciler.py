@@ -236,6 +236,7 @@ class JobReconciler:
         history = kind_of(job.key).history
         if history.is_at(job, "interrupted") or history.is_at(job, "restarting"):
             await self._advance(gang, "starting", LAUNCHING)
+        await self._launcher.look_up(job)
         return self._launcher.is_prepared(job) or await self._unless_stopped(
             gang, self._launcher.prepare(gang, job)
         )

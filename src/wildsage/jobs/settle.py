@@ -26,7 +26,7 @@ from wildsage.supervisor.folder import RunFolder
 from wildsage.supervisor.kept import KeptRun
 from wildsage.supervisor.merging import merge_outputs
 from wildsage.supervisor.summary import summarize
-from wildsage.toolkit.errors import FAILURE_CLASSES
+from wildsage.toolkit.errors import FAILURE_CLASSES, SPARK_FAILED
 
 ENDED = "job-ended"
 """Topic of the store: notified when a job has come to its end."""
@@ -260,7 +260,13 @@ def failure_reason(job: Resource, record: ExitRecord, host: str = "") -> str:
         error = "ClientError"
     # Of a log the end matters, of a message the start.
     said = [text for text in (record.message, failure) if text]
-    text = ". ".join(said) or "\n".join(record.log_tail)
+    text = ". ".join(said) or "\n".join(_last_words(record.log_tail))
     reason = f"{error or 'AlgorithmError'}: {text}"
     tail = f", exit code: {record.exit_code}{where}"
     return with_next_step(reason, name, tail=tail, keep_start=bool(said))
+
+
+def _last_words(tail: Sequence[str]) -> Sequence[str]:
+    """Return the end of a log: from where Spark's launcher says what failed, behind all that Spark says as it ends."""
+    starts = [number for number, line in enumerate(tail) if line.startswith(SPARK_FAILED)]
+    return tail[starts[-1] :] if starts else tail

@@ -19,7 +19,7 @@ from wildsage.store.access_keys import AccessKeys
 from wildsage.store.logs import LogStreams
 from wildsage.store.object_access import ObjectAccess, RoleObjects
 from wildsage.store.run_tokens import RunRole, RunTokens
-from wildsage.supervisor.contract import InputObject, JobFile, Program
+from wildsage.supervisor.contract import InputObject, JobFile, Limits, Program
 from wildsage.supervisor.program import program_of
 from wildsage.supervisor.surroundings import HostProxyCommand
 
@@ -63,6 +63,8 @@ class OrderDesk:
         The backend that was found at the start: a supervisor that had to try for itself would start later.
     host_proxy
         Returns how the proxy is started that answers AWS's own host names; None: nothing does. It may take a moment.
+    memory_bytes
+        What a worker may take of the machine's memory; None: all.
     """
 
     clock: Clock
@@ -76,6 +78,7 @@ class OrderDesk:
     credentials_path: str
     sandbox: str = "auto"
     host_proxy: Callable[[], HostProxyCommand | None] = lambda: None
+    memory_bytes: int | None = None
 
     async def order(self, placement: Placement, plan: VariantPlan) -> Order:
         """Make everything ready for a launch: this may build the image's environment, which takes long.
@@ -90,6 +93,7 @@ class OrderDesk:
             endpoint.account, endpoint.region, placement.log_group, placement.log_stream, self.clock.now()
         )
         try:
+            await self.images.look_up(plan.container["Image"])
             image = image_of(self.images, plan.container)
             role = RunRole(endpoint.account, plan.role_arn)
             objects = self.objects.of(role, endpoint.region)
@@ -118,6 +122,7 @@ class OrderDesk:
             log_path=str(stream.path),
             model=model,
             stop_grace_seconds=_STOP_GRACE_SECONDS,
+            limits=Limits(memory_bytes=self.memory_bytes),
             isolated=plan.isolated,
             sandbox=self.sandbox,
             host_proxy=proxy,

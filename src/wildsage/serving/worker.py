@@ -338,4 +338,6 @@ def _read_ending(record: ExitRecord | None) -> tuple[EndKind, str]:
         return "refused", record.message
     said = (record.failure or "\n".join(record.log_tail[-_SHOWN_LOG_LINES:]))[-_SHOWN_CHARACTERS:]
     ended = f"the container ended with exit code {record.exit_code}"
+    if record.message:
+        ended += f" ({record.message})"
     return "exited", f"{ended}. Its last words: {said}" if said else f"{ended} and logged nothing"

@@ -174,6 +174,15 @@ class Resources:
         )
         return [resource_of(row) for row in rows]
 
+    def regions_of(self, account: str, kinds: Sequence[str]) -> list[str]:
+        """Return where an account has any resource of these kinds, sorted."""
+        marks = ", ".join("?" * len(kinds))
+        rows = self.database.read(
+            f"SELECT DISTINCT region FROM resource WHERE account = ? AND kind IN ({marks}) ORDER BY region",  # noqa: S608 - marks alone
+            (account, *kinds),
+        )
+        return [row["region"] for row in rows]
+
     @staticmethod
     def fetch(transaction: Transaction, key: Key) -> Resource | None:
         """Return the resource as this transaction sees it, or None."""

@@ -54,3 +54,7 @@ def failure_text(error: BaseException) -> str:
     if cause is None:
         return message
     return f"{message} (caused by {type(cause).__name__})\n\nCaused by: {cause}"
+
+
+SPARK_FAILED = "smspark-submit: "
+"""How the lines begin in which Spark's launcher says what failed."""

@@ -187,6 +187,14 @@ def test_what_the_driver_meets_is_reported(container, with_mpirun):
     )
 
 
+def test_a_remote_function_with_mpirun_is_refused_by_name(container):
+    words = ["/bin/echo", "/opt/ml/input/data/sagemaker_remote_function_bootstrap/job_driver.sh"]
+    done = container.run("exec", *words, "--distribution", "mpirun")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert container.failure.startswith("DistributionError: use_mpirun of a remote function needs an sshd")
+    assert container.run("exec", *words, "--distribution", "torchrun").returncode == 0
+
+
 def test_another_driver_is_left_alone(container):
     container.code(
         {"sm_train.sh": f"{DRIVERS}/distributed_drivers/torchrun_driver.py"}, "input/data/sm_drivers"

@@ -14,6 +14,7 @@ echo "master: $(grep spark.master $SPARK_CONF_DIR/spark-defaults.conf)"
 echo "word: $WORD"
 events=$(sed -n 's#spark.eventLog.dir file://##p' $SPARK_CONF_DIR/spark-defaults.conf)
 [ -z "$events" ] || echo event > $events/local-1.inprogress
+[ -z "$SAID" ] || printf "$SAID" >&2
 exit ${CODE:-0}
 """
 
@@ -72,6 +73,26 @@ def test_event_logs_come_where_they_are_wanted_under_their_last_name(container, 
 
 def test_the_exit_code_is_that_of_spark(spark):
     assert spark(APP, CODE="7").returncode == 7
+
+
+ENDING = "26/11/29 22:01:02 INFO ShutdownHookManager: Deleting directory /tmp/spark-1\n" * 30
+
+
+@pytest.mark.parametrize(
+    ("said", "error"),
+    [
+        ('Traceback (most recent call last):\n  File "app.py", line 3\nValueError: bad rows\n', "ValueError: bad rows"),
+        (
+            'Exception in thread "main" java.lang.IllegalStateException: no rows\n\tat Main.main(Main.java:3)\n',
+            'Exception in thread "main" java.lang.IllegalStateException: no rows\n\tat Main.main(Main.java:3)',
+        ),
+        ("Error: Failed to load class Main.\n", "Error: Failed to load class Main."),
+    ],
+)  # fmt: skip
+def test_the_last_words_are_the_error_and_not_what_spark_says_as_it_ends(spark, said, error):
+    done = spark(APP, CODE="1", SAID=f"26/11/29 22:01:00 INFO SparkContext: Running\n{said}{ENDING}")
+    assert said in done.stderr
+    assert done.stderr.endswith(f"smspark-submit: the application failed: {error}\n")
 
 
 def test_a_configuration_reaches_spark(container, spark):

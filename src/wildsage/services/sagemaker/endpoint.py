@@ -43,7 +43,7 @@ class Endpoints:
         """Check that the configuration can run, store the endpoint, and wake the reconciler."""
         check_deployment_config(request.get("DeploymentConfig", {}))
         name = request["EndpointName"]
-        deployment = self._planner.plan(context, name, request["EndpointConfigName"], generation=1)
+        deployment = await self._planner.plan(context, name, request["EndpointConfigName"], generation=1)
         arn = sagemaker_arn(context, ENDPOINT, name)
         at = context.clock.now()
         body: Body = {
@@ -91,7 +91,7 @@ class Endpoints:
         name = request["EndpointName"]
         endpoint = self._find(context, name)
         check_deployment_config(request.get("DeploymentConfig", {}))
-        planned = self._planner.plan(context, name, request["EndpointConfigName"], generation=0)
+        planned = await self._planner.plan(context, name, request["EndpointConfigName"], generation=0)
         at = context.clock.now()
 
         def store(transaction: Transaction) -> None:

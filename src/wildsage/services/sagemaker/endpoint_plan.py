@@ -36,7 +36,7 @@ class EndpointPlanner:
         self._resources = resources
         self._rules = rules
 
-    def plan(
+    async def plan(
         self, context: RequestContext, endpoint_name: str, config_name: str, generation: int
     ) -> Deployment:
         """Return the deployment that a configuration describes.
@@ -48,12 +48,14 @@ class EndpointPlanner:
         """
         config = find_endpoint_config(self._resources, context, config_name)
         _check_config(config)
-        plans = tuple(
-            self._variant(context, config, variant) for variant in config.body["ProductionVariants"]
-        )
-        return Deployment(key_of(context, ENDPOINT, endpoint_name), generation, config_name, plans)
+        plans = [
+            await self._variant(context, config, variant) for variant in config.body["ProductionVariants"]
+        ]
+        return Deployment(key_of(context, ENDPOINT, endpoint_name), generation, config_name, tuple(plans))
 
-    def _variant(self, context: RequestContext, config: Resource, variant: Mapping[str, Any]) -> VariantPlan:
+    async def _variant(
+        self, context: RequestContext, config: Resource, variant: Mapping[str, Any]
+    ) -> VariantPlan:
         _check_variant(variant)
         model = find_model(self._resources, context, variant["ModelName"])
         container = _only_container(model)
@@ -66,7 +68,7 @@ class EndpointPlanner:
         isolated = model.body["EnableNetworkIsolation"] or config.body["EnableNetworkIsolation"]
         if isolated:
             require_isolation(can_isolate=self._rules.can_isolate)
-        check_container(self._rules.images, self._rules.objects, context, container, role_arn)
+        await check_container(self._rules.images, self._rules.objects, context, container, role_arn)
         return VariantPlan(
             name=variant["VariantName"],
             model_name=model.key.name,

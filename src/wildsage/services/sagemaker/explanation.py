@@ -67,6 +67,11 @@ class Explanations:
             return self._of_tuning_job(found)
         return self._of_job(found) if found.key.kind in KINDS else self._of_endpoint(found)
 
+    async def regions(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Answer ``{"account"}`` with the regions that have jobs or endpoints."""
+        account = str(request["account"])
+        return {"regions": self.resources.regions_of(account, list(_KINDS.values()))}
+
     def _find(self, request: Mapping[str, Any]) -> Resource:
         name, kind = str(request.get("name", "")), request.get("kind")
         wanted = [_KINDS[kind]] if kind in _KINDS else list(_KINDS.values())

@@ -63,7 +63,7 @@ class Models:
         if role_arn is not None:
             await self._rules.require_passable_role(context, role_arn)
         for container in containers_of(request):
-            check_container(self._rules.images, self._rules.objects, context, container, role_arn)
+            await check_container(self._rules.images, self._rules.objects, context, container, role_arn)
         arn = sagemaker_arn(context, MODEL, request["ModelName"])
         body = {name: value for name, value in request.items() if name not in _NOT_STORED}
         body.setdefault("EnableNetworkIsolation", False)
@@ -110,7 +110,7 @@ class Models:
         return {}
 
 
-def check_container(
+async def check_container(
     images: ImageCatalogue,
     objects: ObjectsSeen,
     context: RequestContext,
@@ -124,6 +124,7 @@ def check_container(
     ValidationError
         In AWS's words where it has some.
     """
+    await images.look_up(container["Image"])
     try:
         image_of(images, container).program("serve")
         require_model_data(objects(context, role_arn), container)

@@ -46,6 +46,7 @@ class ProcessingJobs:
     @operation("CreateProcessingJob")
     async def create(self, context: RequestContext, request: Request) -> Response:
         """Check everything that can be known now, store the job, and wake the reconciler."""
+        await self._rules.images.look_up(PROCESSING.image_uri(request))
         image = self._checked_image(request)
         _check_instances(request, has_sandbox=self._rules.can_isolate, engine=image.engine)
         check_inputs(request)

@@ -102,6 +102,8 @@ class TrainingJobs:
         ServiceError
             Naming what is wrong.
         """
+        uri = request["AlgorithmSpecification"].get("TrainingImage")
+        await self._rules.images.look_up(*filter(None, [uri]))
         image = self._checked_image(request)
         metrics = self._metric_definitions(image, request)
         check_instances(request, has_sandbox=self._rules.can_isolate, engine=image.engine)

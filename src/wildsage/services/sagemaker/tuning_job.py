@@ -77,6 +77,7 @@ class TuningJobs:
     async def describe(self, context: RequestContext, request: Request) -> Response:
         """Return a tuning job as it is now."""
         job = self._find(context, request)
+        await self._planner.look_up(job.body)
         body = self._planner.described(job.body)
         public = {name: value for name, value in body.items() if not name.startswith("_")}
         end = job.body.get("HyperParameterTuningEndTime", context.clock.now())

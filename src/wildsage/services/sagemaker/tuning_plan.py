@@ -73,6 +73,7 @@ class TuningPlanner:
         """
         given = _given_definitions(request)
         _check_structure(request, given)
+        await self.look_up(request)
         specs = [self._declaration(one) for one in given]
         if request.get("Autotune", {}).get("Mode") == "Enabled":
             request = autotuned(request, specs)
@@ -112,6 +113,11 @@ class TuningPlanner:
             return TRAINING.image_of(self._rules.images, body)
         except UnknownImageError as error:
             raise ValidationError(str(error)) from None
+
+    async def look_up(self, body: Body) -> None:
+        """Let the image catalogue know what is about to be asked of it."""
+        uris = [one["AlgorithmSpecification"].get("TrainingImage") for one in _given_definitions(body)]
+        await self._rules.images.look_up(*filter(None, uris))
 
     def described(self, body: Body) -> Body:
         """Return the members of a stored tuning job with the metrics of its built-in algorithms."""

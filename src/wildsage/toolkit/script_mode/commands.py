@@ -14,7 +14,7 @@ from typing import IO
 
 from wildsage.toolkit.script_mode.errors import CommandError
 
-_KEPT_LINES = 200
+KEPT_LINES = 200
 _LONGEST_KEPT = 10_000
 
 
@@ -28,7 +28,7 @@ def run(
     CommandError
         Of the type `error`, if it ends with another exit code than 0, or cannot be started.
     """
-    last: deque[str] = deque(maxlen=_KEPT_LINES)
+    last: deque[str] = deque(maxlen=KEPT_LINES)
     try:
         # A process group of its own: SIGTERM is passed on to it once, instead of arriving twice.
         process = subprocess.Popen(
@@ -38,14 +38,14 @@ def run(
         raise error(command, 127, [str(failure)]) from failure
     with signals_passed_on(process.pid):
         assert process.stderr is not None
-        for line in _passed_on(process.stderr):
+        for line in passed_on(process.stderr):
             last.append(line.decode(errors="replace").rstrip())
         code = process.wait()
     if code:
         raise error(command, code, list(last))
 
 
-def _passed_on(stream: IO[bytes]) -> Iterator[bytes]:
+def passed_on(stream: IO[bytes]) -> Iterator[bytes]:
     r"""Write to our own error output what comes, as it comes, and yield its lines.
 
     A progress bar has none for hours, but a ``\r`` at each step.

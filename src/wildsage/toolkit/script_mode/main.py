@@ -67,7 +67,7 @@ def _exec(command: Sequence[str]) -> int:
     """Install what the command is going to install, then become it; what it cannot do here is said first."""
     overlay = _overlay()
     requirements = os.environ.get(REQUIREMENTS_VARIABLE)
-    if requirements or any(DRIVERS_FOLDER in word for word in command):
+    if requirements or "mpirun" in command or any(DRIVERS_FOLDER in word for word in command):
         file = located(requirements) if requirements else None
         code = int(_command("training").prepare_entrypoint(command, file, overlay))
         if code:

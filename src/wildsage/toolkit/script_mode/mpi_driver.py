@@ -1,11 +1,16 @@
-"""SDK v3's ``MPI()``: its driver, a script that the client sends along, needs paramiko and an sshd at port 22 of each host.
+"""MPI by scripts that a client sends along.
 
-Here the runtime does the driver's work in its place (`mpi.run_driver`), whenever the job's interpreter is told to run it.
+SDK v3's ``MPI()``: its driver, a script that the client sends along, needs paramiko and an sshd at port 22 of each host.
+
+Here the runtime does the driver's work in its place (`mpi.run_driver`), whenever the job's interpreter is told to run it. A remote function with ``use_mpirun`` needs
+them as well, and is refused by name.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final
 
+from wildsage.toolkit.script_mode.errors import DistributionError
 from wildsage.toolkit.script_mode.overlay import Overlay
 from wildsage.toolkit.script_mode.paths import DRIVERS_FOLDER, located
 
@@ -14,6 +19,22 @@ _SCRIPT: Final = f"{DRIVERS_FOLDER}sm_train.sh"
 """What the entrypoint runs."""
 
 _DRIVER: Final = "distributed_drivers/mpi_driver.py"
+
+_REFUSED: Final = (
+    "use_mpirun of a remote function needs an sshd in its container, which this image does not have: say use_torchrun=True,"
+    " or let an estimator with distribution={'mpi': {'enabled': True}}, or ModelTrainer with distributed=MPI(), run a script"
+)
+
+
+def asks_for_mpirun(command: Sequence[str]) -> bool:
+    """Tell whether an entrypoint is that of a remote function with ``use_mpirun``."""
+    return ("--distribution", "mpirun") in pairwise(command)
+
+
+def refuse_mpirun(command: Sequence[str]) -> None:
+    """Raise `DistributionError` for a remote function that cannot begin."""
+    if asks_for_mpirun(command):
+        raise DistributionError(_REFUSED)
 
 
 def stand_in(command: Sequence[str], overlay: Overlay) -> None:

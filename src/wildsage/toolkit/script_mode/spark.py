@@ -8,17 +8,22 @@ has processors.
 import argparse
 import importlib
 import os
+import re
 import shutil
 import subprocess
 import sys
+import threading
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 from urllib.parse import urlsplit
 
-from wildsage.toolkit.script_mode.commands import signals_passed_on
-from wildsage.toolkit.script_mode.errors import ClientError
+from wildsage.toolkit.errors import SPARK_FAILED
+from wildsage.toolkit.script_mode.commands import KEPT_LINES, passed_on, signals_passed_on
+from wildsage.toolkit.script_mode.errors import ClientError, essence
 from wildsage.toolkit.script_mode.paths import base_folder, located
 from wildsage.toolkit.script_mode.spark_configuration import Configuration, read_configuration
 from wildsage.toolkit.script_mode.storage import download
@@ -27,6 +32,12 @@ _FOLDER = ".wildsage-spark"
 _IN_PROGRESS = ".inprogress"
 _COPY_SECONDS = 20.0  # as AWS's container
 _SMALLEST_DRIVER = 1 << 30
+_DRAIN_SECONDS = 5.0
+_LOGGED = re.compile(r"\d\d/\d\d/\d\d \d\d:\d\d:\d\d [A-Z]+ ")
+"""How a line of Spark's log begins."""
+_JAVA_FAILED = "Exception in thread"
+_ERROR_LINES = 10
+"""A failure reason is made of a log's last lines: all of these have to be among them."""
 _LISTS = ("jars", "py_files", "files")
 
 
@@ -151,7 +162,13 @@ def _carried(
     command: Sequence[str], work: Path, environment: Mapping[str, str], events: Path, wanted: Path | None
 ) -> int:
     """Run Spark to its end, and bring its event log where it is wanted meanwhile and at last."""
-    process = subprocess.Popen(command, cwd=work, env=dict(environment), process_group=0)
+    process = subprocess.Popen(
+        command, cwd=work, env=dict(environment), stderr=subprocess.PIPE, process_group=0
+    )
+    assert process.stderr is not None
+    last: deque[str] = deque(maxlen=KEPT_LINES)
+    reader = threading.Thread(target=_keep, args=(process.stderr, last), daemon=True)
+    reader.start()
     code: int | None = None
     with signals_passed_on(process.pid):
         while code is None:
@@ -159,7 +176,21 @@ def _carried(
                 code = process.wait(_COPY_SECONDS)
             if wanted is not None:
                 _copy_events(events, wanted)
+    reader.join(_DRAIN_SECONDS)  # what outlived Spark can hold its output open
+    if code > 0:
+        sys.stderr.write(f"{SPARK_FAILED}the application failed: {_error(list(last))}\n")
     return code if code >= 0 else 128 - code
+
+
+def _keep(stream: IO[bytes], last: deque[str]) -> None:
+    last.extend(line.decode(errors="replace").rstrip() for line in passed_on(stream))
+
+
+def _error(lines: Sequence[str]) -> str:
+    """Return what went wrong among the lines of an error output, most of which are Spark's log."""
+    said = [line for line in lines if line.strip() and not _LOGGED.match(line)]
+    starts = [number for number, line in enumerate(said) if line.startswith(_JAVA_FAILED)]
+    return "\n".join(essence(said[starts[-1] :] if starts else said).splitlines()[:_ERROR_LINES])
 
 
 def _copy_events(events: Path, wanted: Path) -> None:

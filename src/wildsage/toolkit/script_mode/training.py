@@ -61,6 +61,7 @@ def prepare_entrypoint(command: Sequence[str], requirements: Path | None, overla
     """
 
     def prepare() -> None:
+        mpi_driver.refuse_mpirun(command)
         mpi_driver.stand_in(command, overlay)
         if requirements is not None and requirements.is_file():
             install_requirements(requirements, overlay)
