@@ -14,6 +14,7 @@ echo "master: $(grep spark.master $SPARK_CONF_DIR/spark-defaults.conf)"
 echo "word: $WORD"
 events=$(sed -n 's#spark.eventLog.dir file://##p' $SPARK_CONF_DIR/spark-defaults.conf)
 [ -z "$events" ] || echo event > $events/local-1.inprogress
+printf "$PRINTED"
 [ -z "$SAID" ] || printf "$SAID" >&2
 exit ${CODE:-0}
 """
@@ -79,19 +80,25 @@ ENDING = "26/11/29 22:01:02 INFO ShutdownHookManager: Deleting directory /tmp/sp
 
 
 @pytest.mark.parametrize(
-    ("said", "error"),
+    ("printed", "said", "error"),
     [
-        ('Traceback (most recent call last):\n  File "app.py", line 3\nValueError: bad rows\n', "ValueError: bad rows"),
         (
+            'Traceback (most recent call last):\n  File "app.py", line 3\nValueError: bad rows\n', "",
+            "ValueError: bad rows",
+        ),
+        (
+            "",
             'Exception in thread "main" java.lang.IllegalStateException: no rows\n\tat Main.main(Main.java:3)\n',
             'Exception in thread "main" java.lang.IllegalStateException: no rows\n\tat Main.main(Main.java:3)',
         ),
-        ("Error: Failed to load class Main.\n", "Error: Failed to load class Main."),
+        ("3 rows\n", "Error: Failed to load class Main.\n", "Error: Failed to load class Main."),
     ],
 )  # fmt: skip
-def test_the_last_words_are_the_error_and_not_what_spark_says_as_it_ends(spark, said, error):
-    done = spark(APP, CODE="1", SAID=f"26/11/29 22:01:00 INFO SparkContext: Running\n{said}{ENDING}")
+def test_the_last_words_are_the_error_and_not_what_spark_says_as_it_ends(spark, printed, said, error):
+    begin = "26/11/29 22:01:00 INFO SparkContext: Running\n"
+    done = spark(APP, CODE="1", PRINTED=printed, SAID=f"{begin}{said}{ENDING}")
     assert said in done.stderr
+    assert printed in done.stdout
     assert done.stderr.endswith(f"smspark-submit: the application failed: {error}\n")
 
 

@@ -38,22 +38,22 @@ def run(
         raise error(command, 127, [str(failure)]) from failure
     with signals_passed_on(process.pid):
         assert process.stderr is not None
-        for line in passed_on(process.stderr):
+        for line in passed_on(process.stderr, sys.stderr.buffer):
             last.append(line.decode(errors="replace").rstrip())
         code = process.wait()
     if code:
         raise error(command, code, list(last))
 
 
-def passed_on(stream: IO[bytes]) -> Iterator[bytes]:
-    r"""Write to our own error output what comes, as it comes, and yield its lines.
+def passed_on(stream: IO[bytes], target: IO[bytes]) -> Iterator[bytes]:
+    r"""Write to an output of our own what comes, as it comes, and yield its lines.
 
     A progress bar has none for hours, but a ``\r`` at each step.
     """
     rest = b""
     while chunk := os.read(stream.fileno(), 1 << 16):
-        sys.stderr.buffer.write(chunk)
-        sys.stderr.buffer.flush()
+        target.write(chunk)
+        target.flush()
         *lines, rest = re.split(rb"[\r\n]+", rest + chunk)
         yield from lines
         rest = rest[-_LONGEST_KEPT:]

@@ -15,7 +15,7 @@ from itertools import takewhile
 _LARGEST_MESSAGE = 700
 """A failure reason shows 1,024 characters: the command at the end must still be among them."""
 
-_TRACEBACK = "Traceback (most recent"
+TRACEBACK = "Traceback (most recent"
 _OF_RANK = re.compile(r"\[(?:\d+,|rank)(?P<rank>\d+)\](?:<stderr>)?: ?(?P<text>.*)")
 """A line of Open MPI's ``--tag-output``, or of PyTorch's."""
 
@@ -77,7 +77,7 @@ def essence(lines: Sequence[str]) -> str:
     others fail because it did.
     """
     lines = _of_first_rank_that_failed(lines) or lines
-    starts = [number for number, line in enumerate(lines) if line.startswith(_TRACEBACK)]
+    starts = [number for number, line in enumerate(lines) if line.startswith(TRACEBACK)]
     if starts:
         after = range(starts[-1] + 1, len(lines))
         message = next((n for n in after if lines[n].strip() and not lines[n][0].isspace()), starts[-1])
@@ -89,6 +89,6 @@ def essence(lines: Sequence[str]) -> str:
 def _of_first_rank_that_failed(lines: Sequence[str]) -> Sequence[str]:
     """Return the lines of the rank whose traceback comes first, to the rule that Open MPI draws; nothing if there is none."""
     tagged = [match for line in lines if (match := _OF_RANK.fullmatch(line))]
-    first = next((match["rank"] for match in tagged if match["text"].startswith(_TRACEBACK)), None)
+    first = next((match["rank"] for match in tagged if match["text"].startswith(TRACEBACK)), None)
     own = (match["text"] for match in tagged if match["rank"] == first)
     return list(takewhile(lambda text: not text.startswith(_RULE), own))

@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 
 from wildsage.toolkit.errors import SPARK_FAILED
 from wildsage.toolkit.script_mode.commands import KEPT_LINES, passed_on, signals_passed_on
-from wildsage.toolkit.script_mode.errors import ClientError, essence
+from wildsage.toolkit.script_mode.errors import TRACEBACK, ClientError, essence
 from wildsage.toolkit.script_mode.paths import base_folder, located
 from wildsage.toolkit.script_mode.spark_configuration import Configuration, read_configuration
 from wildsage.toolkit.script_mode.storage import download
@@ -162,13 +162,11 @@ def _carried(
     command: Sequence[str], work: Path, environment: Mapping[str, str], events: Path, wanted: Path | None
 ) -> int:
     """Run Spark to its end, and bring its event log where it is wanted meanwhile and at last."""
+    pipe = subprocess.PIPE
     process = subprocess.Popen(
-        command, cwd=work, env=dict(environment), stderr=subprocess.PIPE, process_group=0
+        command, cwd=work, env=dict(environment), stdout=pipe, stderr=pipe, process_group=0
     )
-    assert process.stderr is not None
-    last: deque[str] = deque(maxlen=KEPT_LINES)
-    reader = threading.Thread(target=_keep, args=(process.stderr, last), daemon=True)
-    reader.start()
+    outputs = [_Output(process.stdout, sys.stdout.buffer), _Output(process.stderr, sys.stderr.buffer)]
     code: int | None = None
     with signals_passed_on(process.pid):
         while code is None:
@@ -176,21 +174,41 @@ def _carried(
                 code = process.wait(_COPY_SECONDS)
             if wanted is not None:
                 _copy_events(events, wanted)
-    reader.join(_DRAIN_SECONDS)  # what outlived Spark can hold its output open
+    for output in outputs:
+        output.join(_DRAIN_SECONDS)  # what outlived Spark can hold it open
     if code > 0:
-        sys.stderr.write(f"{SPARK_FAILED}the application failed: {_error(list(last))}\n")
+        sys.stderr.write(f"{SPARK_FAILED}the application failed: {_error(*map(_Output.said, outputs))}\n")
     return code if code >= 0 else 128 - code
 
 
-def _keep(stream: IO[bytes], last: deque[str]) -> None:
-    last.extend(line.decode(errors="replace").rstrip() for line in passed_on(stream))
+class _Output(threading.Thread):
+    """Passes an output of Spark on, and keeps the last of what is not Spark's log."""
+
+    def __init__(self, source: IO[bytes] | None, target: IO[bytes]) -> None:
+        super().__init__(daemon=True)
+        assert source is not None  # it is a pipe
+        self._source, self._target = source, target
+        self._last: deque[str] = deque(maxlen=KEPT_LINES)
+        self.start()
+
+    def run(self) -> None:
+        for line in passed_on(self._source, self._target):
+            text = line.decode(errors="replace").rstrip()
+            if text and not _LOGGED.match(text):
+                self._last.append(text)
+
+    def said(self) -> list[str]:
+        return list(self._last.copy())
 
 
-def _error(lines: Sequence[str]) -> str:
-    """Return what went wrong among the lines of an error output, most of which are Spark's log."""
-    said = [line for line in lines if line.strip() and not _LOGGED.match(line)]
-    starts = [number for number, line in enumerate(said) if line.startswith(_JAVA_FAILED)]
-    return "\n".join(essence(said[starts[-1] :] if starts else said).splitlines()[:_ERROR_LINES])
+def _error(said: Sequence[str], errors: Sequence[str]) -> str:
+    """Return what went wrong. What Python says as an error too, Spark prints as output."""
+    starts = [number for number, line in enumerate(errors) if line.startswith(_JAVA_FAILED)]
+    if any(line.startswith(TRACEBACK) for line in said):
+        text = essence(said)
+    else:
+        text = essence(errors[starts[-1] :] if starts else errors or said)
+    return "\n".join(text.splitlines()[:_ERROR_LINES])
 
 
 def _copy_events(events: Path, wanted: Path) -> None:
