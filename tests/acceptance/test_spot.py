@@ -22,7 +22,9 @@ def test_a_spot_job_is_interrupted_while_the_sdk_waits(
     container = [sys.executable, "-S", "-u", str(FOLDER.parent / "faults" / "checkpointing.py")]
     server.wildsage("images", "add", "checkpointing:1", shlex.join(container))
     script = str(FOLDER / "scripts" / f"v{sdk[-1]}_spot.py")
-    stdout, model = interrupted_fit(server, [python, script, prefix], prefix, ("step-3", "step-7"), tmp_path)
+    stdout, model = interrupted_fit(
+        server, [python, script, prefix], prefix, ("step-2", "step-4", "step-7"), tmp_path
+    )
     if sdk == "sdk2":
         assert "Managed Spot Training savings: " in stdout
     assert model["state"] == _chain(12)

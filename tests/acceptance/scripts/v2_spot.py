@@ -16,7 +16,7 @@ estimator = Estimator(
     max_run=600,
     max_wait=1200,
     checkpoint_s3_uri=f"s3://{session.default_bucket()}/{sys.argv[1]}",
-    environment={"STEPS": "12", "GATES": "3 7"},
+    environment={"STEPS": "12", "GATES": "2 4 7"},
     sagemaker_session=session,
 )
 estimator.fit(job_name=sys.argv[1])

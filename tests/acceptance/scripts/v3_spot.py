@@ -15,7 +15,7 @@ trainer = ModelTrainer(
     compute=Compute(instance_type="ml.m5.large", instance_count=1, enable_managed_spot_training=True),
     stopping_condition=StoppingCondition(max_runtime_in_seconds=600, max_wait_time_in_seconds=1200),
     checkpoint_config=CheckpointConfig(s3_uri=f"s3://{session.default_bucket()}/{sys.argv[1]}"),
-    environment={"STEPS": "12", "GATES": "3 7"},
+    environment={"STEPS": "12", "GATES": "2 4 7"},
     base_job_name=sys.argv[1],
 )
 trainer.train(wait=True)
