@@ -1,9 +1,7 @@
-"""MPI by scripts that a client sends along.
+"""MPI by scripts that a client sends along, which need paramiko and an sshd at port 22 of each host.
 
-SDK v3's ``MPI()``: its driver, a script that the client sends along, needs paramiko and an sshd at port 22 of each host.
-
-Here the runtime does the driver's work in its place (`mpi.run_driver`), whenever the job's interpreter is told to run it. A remote function with ``use_mpirun`` needs
-them as well, and is refused by name.
+The driver of SDK v3's ``MPI()``: the runtime does its work in its place (`mpi.run_driver`), whenever the job's
+interpreter is told to run it. A remote function with ``use_mpirun`` is refused by name.
 """
 
 from collections.abc import Sequence
