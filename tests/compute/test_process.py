@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from contextlib import suppress
 
 import pytest
@@ -27,11 +28,20 @@ def starting(monkeypatch):
     os.close(report)
 
 
+LEADER = """\
+import signal, subprocess, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+sys.stdin.readline()
+command = subprocess.Popen(["sleep", "60"], preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM]))
+sys.exit(128 - command.wait())
+"""
+
+
 @pytest.fixture
 def leader():
     """A process that takes no notice of SIGTERM, and starts a command when it reads a line."""
-    script = "trap : TERM; read line; sleep 60 & wait $!; wait $!"
-    with subprocess.Popen(["sh", "-c", script], stdin=subprocess.PIPE, start_new_session=True) as started:
+    argv = [sys.executable, "-c", LEADER]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, start_new_session=True) as started:
         yield started
         with suppress(ProcessLookupError):
             os.killpg(started.pid, signal.SIGKILL)

@@ -149,3 +149,8 @@ def test_delete_removes_folders_nested_deeper_than_any_path(folder):
     os.close(here)
     folder.delete()
     assert not folder.path.exists()
+
+
+def test_a_run_whose_folder_is_gone_is_not_asked_to_stop(tmp_path):
+    RunFolder(tmp_path / "gone").request_stop("interrupted")
+    assert not (tmp_path / "gone").exists()

@@ -151,14 +151,18 @@ class RunFolder:
             return None
 
     def request_stop(self, reason: StopReason = "requested") -> None:
-        """Ask the supervisor to end the container. The first reason stays, unless it was an interruption."""
+        """Ask the supervisor to end the container. The first reason stays, unless it was an interruption.
+
+        Where the folder is gone, so is whom to ask.
+        """
         stop = self.path / STOP_FILE
         try:
             is_asked = json.loads(stop.read_text(encoding="utf-8"))["reason"] != "interrupted"
         except FileNotFoundError:
             is_asked = False
         if not is_asked:
-            write_durably(stop, json.dumps(asdict(StopRequest(reason))))
+            with suppress(FileNotFoundError):
+                write_durably(stop, json.dumps(asdict(StopRequest(reason))))
 
     def delete(self) -> None:
         """Remove the folder, whatever modes the container gave its files. Nothing there: nothing done."""
