@@ -223,9 +223,8 @@ class Roles:
         ):
             raise _not_assumable(role_arn, service)
         if len(passable) < _MOST_STANDINGS:
-            passable.add(
-                asked
-            )  # into the set that goes with what was read: a change meanwhile made a new one
+            # Into the set that goes with what was read: a change meanwhile made a new one.
+            passable.add(asked)
 
     async def find(self, context: RequestContext, role_arn: str) -> Resource | None:
         """Return the role of an ARN that a request of its account names.

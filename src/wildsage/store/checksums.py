@@ -49,9 +49,8 @@ def new_digest(algorithm: str) -> Digest:
     if algorithm == "CRC32":
         return _Crc32()
     if algorithm in _POLYNOMIALS:
-        lanes = import_module(
-            "wildsage.store.lane_crc"
-        )  # numpy: an eighth of a second that most servers never need
+        # It brings numpy: an eighth of a second that most servers never need.
+        lanes = import_module("wildsage.store.lane_crc")
         return cast("Digest", lanes.LaneCrc(*_POLYNOMIALS[algorithm]))
     if algorithm in ALGORITHMS:
         return hashlib.new(algorithm.lower(), usedforsecurity=False)

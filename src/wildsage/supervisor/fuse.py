@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 _LOOKUP, _FORGET, _GETATTR, _READ, _STATFS = 1, 2, 3, 15, 17
 _INIT, _READDIR, _INTERRUPT, _DESTROY, _BATCH_FORGET = 26, 28, 36, 38, 42
 _UNANSWERED = frozenset({_FORGET, _INTERRUPT, _BATCH_FORGET})
+_ASK_AGAIN = frozenset({errno.EINTR, errno.EAGAIN, errno.ENOENT})
+"""What reading a request may end with that the next one does not; ENOENT: the asking was given up."""
 
-_IN = struct.Struct(
-    "<IIQQIIIHH"
-)  # length, operation, unique, node, user, group, process, extensions, padding
+# Length, operation, unique, node, user, group, process, extensions, padding.
+_IN = struct.Struct("<IIQQIIIHH")
 _OUT = struct.Struct("<IiQ")  # length, negative error, unique
 _INIT_IN = struct.Struct("<IIII")  # major, minor, readahead, flags
 _INIT_OUT = struct.Struct("<IIIIHHIIHHII24x")
@@ -115,11 +116,7 @@ class FuseServer:
             try:
                 request = os.read(self._device, _LARGEST_REQUEST)
             except OSError as error:
-                if error.errno in (
-                    errno.EINTR,
-                    errno.EAGAIN,
-                    errno.ENOENT,
-                ):  # ENOENT: the asking was given up
+                if error.errno in _ASK_AGAIN:
                     continue
                 return  # ENODEV: unmounted
             if not request:

@@ -105,9 +105,8 @@ class ObjectWriter:
         except UnreachableError:
             raise
         except Exception:
-            with suppress(
-                UploadError, OSError
-            ):  # what ended the upload matters, not what becomes of its parts
+            # What ended the upload matters, not what becomes of its parts.
+            with suppress(UploadError, OSError):
                 self._ask("DELETE", bucket, key, upload)
             raise
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import pytest
+from tests.services.sagemaker.tuning import Tuning
 
 from wildsage.core.context import RequestContext
 from wildsage.core.errors import AccessDeniedError, ValidationError
@@ -118,3 +119,8 @@ def hosting_images(tmp_path_factory: pytest.TempPathFactory) -> ImageCatalogue:
 @pytest.fixture
 def hosting(state: Database, hosting_images: ImageCatalogue, context: RequestContext) -> Hosting:
     return Hosting(state, hosting_images, context)
+
+
+@pytest.fixture
+def tuning(state, context, tmp_path):
+    return Tuning(state, context, tmp_path)

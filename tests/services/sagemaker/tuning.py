@@ -14,10 +14,13 @@ from wildsage.services.sagemaker.training_job import TrainingJobRules, TrainingJ
 from wildsage.services.sagemaker.tuning_job import TuningJobs
 from wildsage.services.sagemaker.tuning_plan import TuningPlanner, TuningRules
 from wildsage.services.sagemaker.tuning_warm_start import WarmStart
-from wildsage.store.resources import Resources
-from wildsage.store.tuning_trials import TuningTrials
+from wildsage.store.resources import Key, Resources
+from wildsage.store.tuning_trials import TUNING_JOB, TuningTrials
 from wildsage.toolkit.resolve import load_spec
 
+KEY = Key("123456789012", "us-west-2", TUNING_JOB, "tune")
+CONFIG = "HyperParameterTuningJobConfig"
+LIMITS = f"{CONFIG}.ResourceLimits"
 ROLE = "arn:aws:iam::123456789012:role/Execution"
 CURVE = Path(__file__).parents[2] / "containers" / "curve" / "train.py"
 REGISTRY = "433757028032.dkr.ecr.us-west-2.amazonaws.com"

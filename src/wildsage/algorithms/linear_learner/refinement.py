@@ -100,9 +100,8 @@ class Refinement:
         passes
             At most so many.
         """
-        with np.errstate(
-            over="ignore", invalid="ignore", divide="ignore"
-        ):  # a length that is too far is not taken
+        # A length that is too far is not taken.
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             return self._run(parameters, passes)
 
     def _run(self, parameters: Array, passes: int) -> tuple[Place, int]:
