@@ -234,7 +234,8 @@ class Launcher:
         image = self._image_of(job)
         image = self._rooms.preparation.outfitted(image, await self._requirements(job, image))
         proxy = await asyncio.to_thread(self._rooms.host_proxy)
-        return Plan(job, image, cluster, addresses(names, number), inputs, checkpoints, proxy)
+        places = addresses(names, number, str(self._rooms.layout.root))
+        return Plan(job, image, cluster, places, inputs, checkpoints, proxy)
 
     def describe(self, plan: Plan, run_id: str, host: Host, slot: Slot, log_path: str) -> JobFile:
         """Make the job file of a run.
