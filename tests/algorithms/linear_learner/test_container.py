@@ -116,6 +116,18 @@ def test_the_job_of_the_sdk(container):
     assert 0 < described["threshold"] < 1
 
 
+def test_the_last_loss_of_the_validation_channel_is_that_of_the_model(container):
+    """Tuning jobs compare it; the rate is too small for the epochs alone to get anywhere."""
+    slow = REGRESSOR | {"num_models": "1", "learning_rate": "0.001"}
+    log = trained(container, slow, split(DIABETES, "train", "validation"))
+    patterns = {metric.name: metric.pattern for metric in SPEC.metrics}
+    *epochs, last = re.findall(patterns["validation:objective_loss"], log)
+    (final,) = re.findall(patterns["validation:objective_loss:final"], log)
+    assert len(epochs) == 5
+    assert float(last) == pytest.approx(float(final), rel=1e-5)
+    assert float(last) < 0.9 * float(epochs[-1])
+
+
 def test_the_members_of_the_model_file(container):
     trained(container, MULTICLASS, split(IRIS, "train"))
     with zipfile.ZipFile(container.paths.model / "model_algo-1") as opened:

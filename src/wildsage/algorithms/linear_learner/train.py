@@ -97,14 +97,15 @@ def _train(run: TrainingRun, job: Job) -> tuple[BestSoFar, int]:
         rows = job.batches(done)
     if job.refines:
         with run.metrics.timed("refine.time"):
-            _refine(run, job, best)
+            _refine(run, job, best, done)
     return best, done
 
 
-def _refine(run: TrainingRun, job: Job, best: BestSoFar) -> None:
+def _refine(run: TrainingRun, job: Job, best: BestSoFar, epoch: int) -> None:
     """Take models to the least of their objectives, in as many passes over all rows as the epochs may have.
 
-    Of those that minimize the same, the best goes on, and the others are out.
+    Of those that minimize the same, the best goes on, and the others are out. What the models are now on the
+    validation channel is logged as an epoch more, because tuning jobs compare the last value.
     """
     models = job.learner.models
     models.parameters = best.parameters.copy()
@@ -121,6 +122,8 @@ def _refine(run: TrainingRun, job: Job, best: BestSoFar) -> None:
     losses[numbers], penalties[numbers] = place.losses, place.penalties
     models.parameters[:, models.columns(numbers)] = place.parameters
     best.offer(models.parameters, _merits(run, job, _view(run, job, losses, penalties)))
+    if job.validation is not None:
+        _log_objectives(run, job, "validation", best.merits.losses, epoch)
     best.drop([number for _, *others in groups for number in others])
     if job.hosts.is_first:
         LOGGER.info("%d models went on for %d passes over all rows at once", len(numbers), passes)
