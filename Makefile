@@ -6,14 +6,14 @@ BIN := $(VENV)/bin
 # for each other.
 WORKERS := $(shell echo $$((2 * $$(nproc))))
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
-OTHER_TIERS := acceptance or engines or crashes or faults or frameworks
+OTHER_TIERS := acceptance or builds or engines or crashes or faults or frameworks
 # All in these folders is of other tiers, and takes seconds to import.
 OTHER_FOLDERS := --ignore=tests/acceptance --ignore=tests/faults
 # Every process that a test starts would compile all modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 PIP_INSTALL := install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: setup test crashes engines faults soak lint check docs demo acceptance frameworks bench bench-data bench-algorithms bench-tuning bench-tuning-peers clean help
+.PHONY: setup test builds crashes engines faults soak lint check docs demo acceptance frameworks bench bench-data bench-algorithms bench-tuning bench-tuning-peers clean help
 
 help:            ## list the targets
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/: .*## / - /'
@@ -27,6 +27,9 @@ $(VENV)/ready: pyproject.toml constraints.txt
 
 test: setup      ## the tests (under five minutes)
 	$(ONE_THREAD) $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not ($(OTHER_TIERS))" $(OTHER_FOLDERS) $(ARGS)
+
+builds: setup    ## packages that jobs install, layers and kernels that are built
+	$(ONE_THREAD) $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m builds $(OTHER_FOLDERS) tests $(ARGS)
 
 crashes: setup   ## the quick form of the fault tests: processes killed, disks full (some minutes)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m crashes tests $(ARGS)

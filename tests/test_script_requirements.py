@@ -13,6 +13,8 @@ from tests.wheels import make_wheel
 from wildsage import app
 from wildsage.images.environments import Environments
 
+pytestmark = pytest.mark.builds
+
 IMAGE = "236514542706.dkr.ecr.us-west-2.amazonaws.com/sagemaker-base-python-310:1.0"
 GROUP = "/aws/sagemaker/TrainingJobs"
 PRINT = "import wildwords; print('VERSION', wildwords.VERSION)"

@@ -43,6 +43,7 @@ def test_only_where_there_are_kernels_and_numba(monkeypatch):
     assert kernels_of(FM) is None
 
 
+@pytest.mark.builds
 @with_numba
 def test_they_are_compiled_once_and_jobs_fetch_them(tmp_path):
     environments = Environments(tmp_path / "cache")

@@ -15,6 +15,8 @@ from wildsage.images.environments import Environments, LayerBuildError
 from wildsage.images.frameworks import EnvironmentSpec
 from wildsage.images.layers import Layer
 
+pytestmark = pytest.mark.builds
+
 BASE = EnvironmentSpec("bare", ("one==1.0",))
 LAYER = Layer(BASE, ("wildwords==1.5",))
 

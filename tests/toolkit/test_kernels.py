@@ -44,6 +44,7 @@ def test_without_the_extra_there_is_no_kernel(monkeypatch):
     assert kernels.kernel(add) is kernels.part(add) is add
 
 
+@pytest.mark.builds
 @pytest.mark.skipif(importlib.util.find_spec("numba") is None, reason="numba comes with the extra kernels")
 def test_compiled_code_is_kept(tmp_path):
     (tmp_path / "halves.py").write_text(MODULE)
