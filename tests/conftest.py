@@ -2,6 +2,7 @@
 
 import functools
 import os
+import sqlite3
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,10 @@ from botocore.loaders import JSONFileLoader
 from hypothesis import HealthCheck, settings
 
 from wildsage.aws import model
+from wildsage.compute.bubblewrap import Bubblewrap
+from wildsage.compute.namespaces import Namespaces
 from wildsage.core.context import RequestContext
+from wildsage.store import database, migrate
 from wildsage.store.database import Database
 
 # How long an example takes says how busy the machine is.
@@ -39,6 +43,37 @@ def _models_read_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(JSONFileLoader, "load_file", lambda _loader, path: read(path))
         patch.setattr(model, "_read_service", functools.cache(model._read_service))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _schemas_made_once() -> Iterator[None]:
+    """Copy the schema into each new database: its migrations would take most of the time of many a test."""
+    made: dict[tuple[str, int], sqlite3.Connection] = {}
+    real = migrate.migrate
+
+    def copied(connection: sqlite3.Connection, path: Path, folder: str) -> None:
+        if connection.execute("SELECT 1 FROM sqlite_master").fetchone() is None:
+            which = folder, migrate.newest_schema(folder)
+            if which not in made:
+                made[which] = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+                real(made[which], path, folder)
+            made[which].backup(connection)
+        real(connection, path, folder)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(database, "migrate", copied)
+        yield
+    for connection in made.values():
+        connection.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _sandboxes_tried_once() -> Iterator[None]:
+    """Remember what works on this machine: trying costs a container, in each server that a test makes."""
+    with pytest.MonkeyPatch.context() as patch:
+        for backend in (Bubblewrap, Namespaces):
+            patch.setattr(backend, "probe", functools.cache(backend.probe))
         yield
 
 

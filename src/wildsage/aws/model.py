@@ -6,6 +6,7 @@ server has no use for. A service is read when it is first asked for.
 
 import gzip
 import json
+import os
 import threading
 from collections.abc import Mapping
 from functools import cached_property
@@ -203,7 +204,8 @@ class Catalogue:
     @cached_property
     def _names(self) -> frozenset[str]:
         # A name may come off the wire: only what is listed here becomes a path.
-        return frozenset(path.parent.parent.name for path in _data_directory().glob("*/*/service-2.json*"))
+        with os.scandir(_data_directory()) as entries:
+            return frozenset(entry.name for entry in entries if entry.is_dir())
 
     @cached_property
     def regions(self) -> frozenset[str]:
