@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from tests.aws.support import botocore_model
 
-from wildsage.aws.model import Catalogue
+from wildsage.aws.model import Catalogue, _data_directory
 
 catalogue = Catalogue()
 
@@ -28,6 +28,11 @@ def test_a_model_reads_as_botocore_reads_it(name):
 @pytest.mark.parametrize("name", ["", "..", "../botocore", "sagemaker/2017-07-24", "nonsense", "\0", "ü"])
 def test_names_off_the_wire_stay_inside_the_models(name):
     assert Catalogue().service(name) is None
+
+
+def test_every_folder_of_botocores_data_is_a_service():
+    folders = {path.name for path in _data_directory().iterdir() if path.is_dir()}
+    assert {path.parent.parent.name for path in _data_directory().glob("*/*/service-2.json*")} == folders
 
 
 def test_regions_of_every_partition_are_known():

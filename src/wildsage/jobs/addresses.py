@@ -1,7 +1,9 @@
 """Addresses of the hosts of a job: of the loopback network, which has more than one."""
 
+import os
 import zlib
 from collections.abc import Sequence
+from pathlib import Path
 
 LARGEST_CLUSTER = 100
 """Hosts of one job."""
@@ -10,7 +12,7 @@ _PARTS = 254
 _ONLY_HOST = "127.0.0.1"
 
 
-def addresses(names: Sequence[str], number: int, server: str) -> dict[str, str]:
+def addresses(names: Sequence[str], number: int, server: Path) -> dict[str, str]:
     """Return the addresses of a job's hosts by their names.
 
     All are of this machine, so what listens on one host can be reached from the others; and each is of one host
@@ -22,9 +24,11 @@ def addresses(names: Sequence[str], number: int, server: str) -> dict[str, str]:
     number
         Of the gang. Two whose numbers differ by less than 64,516 have no address in common.
     server
-        Where its data are. Several servers of one machine count their gangs from 1 each, and have other addresses for them.
+        Its data directory. Servers of one machine count their gangs from 1 each: each begins at a place of its own,
+        so that gangs of two meet as good as never.
     """
     if len(names) == 1:
         return {names[0]: _ONLY_HOST}
-    second, third = divmod((zlib.crc32(server.encode()) + number) % (_PARTS * _PARTS), _PARTS)
+    first = zlib.crc32(os.fsencode(server.absolute()))
+    second, third = divmod((first + number) % (_PARTS * _PARTS), _PARTS)
     return {name: f"127.{second + 1}.{third + 1}.{host}" for host, name in enumerate(names, start=1)}

@@ -234,7 +234,7 @@ class Launcher:
         image = self._image_of(job)
         image = self._rooms.preparation.outfitted(image, await self._requirements(job, image))
         proxy = await asyncio.to_thread(self._rooms.host_proxy)
-        places = addresses(names, number, str(self._rooms.layout.root))
+        places = addresses(names, number, self._rooms.layout.root)
         return Plan(job, image, cluster, places, inputs, checkpoints, proxy)
 
     def describe(self, plan: Plan, run_id: str, host: Host, slot: Slot, log_path: str) -> JobFile:
